@@ -1,0 +1,51 @@
+# Everything a newcomer needs: `make demo` and `make test` build their own virtual environment.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: demo test lint test-cpu test-simulator bounds fuzz bench kernel-report clean
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.installed-test: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	touch $(VENV)/.installed $@
+
+demo: $(VENV)/.installed
+	$(BIN)/python examples/demo.py build/demo
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# The simulator replaces numba.cuda for the whole process, so its tests are a run of their own.
+test-simulator: $(VENV)/.installed-test
+	NUMBA_ENABLE_CUDASIM=1 $(PYTEST) -m simulator
+
+test-cpu: $(VENV)/.installed-test
+	$(PYTEST) -m "not simulator"
+
+test: lint test-simulator test-cpu
+
+bounds: $(VENV)/.installed-test
+	NUMBA_BOUNDSCHECK=1 $(PYTEST) -m "not simulator and not compile"
+
+fuzz: $(VENV)/.installed-test
+	$(BIN)/python -m tests.fuzz
+
+bench: $(VENV)/.installed-test
+	$(BIN)/python -m benchmarks
+
+kernel-report: $(VENV)/.installed-test
+	$(BIN)/python -m benchmarks.kernel_report
+
+clean:
+	rm -rf build dist $(VENV)

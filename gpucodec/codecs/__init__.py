@@ -1,0 +1,1 @@
+"""Codecs: one file per format, the contract they keep, and the choice between them."""

@@ -1,0 +1,118 @@
+"""The contract that every codec keeps, whatever executes it.
+
+A codec is one format on one backend. It is asked beforehand whether it can take a batch, and answers with
+its reasons when it cannot. Once it has said yes, a failure of its own is an error, never a reason to try
+another codec quietly.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from gpucodec.codecs.options import DecodeOptions, EncodeOptions
+from gpucodec.frames import FrameBatch, FrameSpec
+
+__all__ = ["Codec", "DecodeRequest", "EncodeRequest"]
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeRequest:
+    """What is to be encoded.
+
+    Parameters
+    ----------
+    transfer_syntax_uid : str
+        The transfer syntax to encode to.
+    spec : FrameSpec
+        What each frame is.
+    num_frames : int
+        How many frames the batch has.
+    options : EncodeOptions
+        Checked options.
+    """
+
+    transfer_syntax_uid: str
+    spec: FrameSpec
+    num_frames: int
+    options: EncodeOptions = field(default_factory=EncodeOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeRequest:
+    """What is to be decoded.
+
+    Parameters
+    ----------
+    transfer_syntax_uid : str
+        The transfer syntax of the codestreams.
+    spec : FrameSpec
+        What the dataset says each frame is.
+    num_frames : int
+        How many codestreams the batch has.
+    options : DecodeOptions
+        Checked options.
+    first_frame : int
+        Index in its file of the batch's first frame, from 0; errors count from it.
+    isolate : bool
+        Whether native libraries must run in another process even for a small batch, because the bytes
+        come from somebody else and a crash must not take this process along.
+    """
+
+    transfer_syntax_uid: str
+    spec: FrameSpec
+    num_frames: int
+    options: DecodeOptions = field(default_factory=DecodeOptions)
+    first_frame: int = 0
+    isolate: bool = False
+
+
+class Codec(ABC):
+    """One format on one backend: encodes a batch of frames, decodes a batch of codestreams.
+
+    Attributes
+    ----------
+    name : str
+        What ran, as reports name it, such as ``"rle"`` or ``"pylibjpeg-openjpeg"``.
+    backend : str
+        What executes it: ``"cpu"``, ``"cuda"``, ``"simulator"``, ``"nvjpeg2k"`` or ``"library"``.
+    """
+
+    name: str
+    backend: str
+
+    @abstractmethod
+    def why_not_encode(self, request: EncodeRequest) -> list[str]:
+        """Return the reasons why this codec cannot encode the request; empty when it can."""
+
+    @abstractmethod
+    def why_not_decode(self, request: DecodeRequest) -> list[str]:
+        """Return the reasons why this codec cannot decode the request; empty when it can."""
+
+    @abstractmethod
+    def encode_batch(self, batch: FrameBatch, request: EncodeRequest) -> list[bytes]:
+        """Encode frames.
+
+        Returns
+        -------
+        list of bytes
+            One codestream a frame, in order, without the padding to even length that encapsulation adds.
+        """
+
+    @abstractmethod
+    def decode_batch(self, codestreams: Sequence[bytes], request: DecodeRequest) -> FrameBatch:
+        """Decode codestreams.
+
+        Returns
+        -------
+        FrameBatch
+            The samples as the codestreams hold them. Its spec says what was found there (container width,
+            precision as `bits_stored`, sign, and the photometric interpretation after the codestream's own
+            colour transform was undone), which may differ from what the dataset says.
+
+        Raises
+        ------
+        CodestreamError
+            Names the frame, counted from the request's `first_frame`.
+        """

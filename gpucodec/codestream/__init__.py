@@ -1,0 +1,1 @@
+"""Syntax only: headers and marker segments. Bytes, no pixels."""
