@@ -1,0 +1,158 @@
+"""What was written is decoded again and compared with what was read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from gpucodec.codecs.options import EncodeOptions
+from gpucodec.errors import GpucodecError, VerificationError
+from gpucodec.frames import TAGS, FrameBatch
+
+__all__ = ["Comparison", "allowed_error", "compare"]
+
+# What must be the same before and after for samples to mean the same.
+_SAME = ("rows", "columns", "samples_per_pixel", "bits_stored", "pixel_representation", "photometric_interpretation")
+# A decoded frame is no longer subsampled, and no longer transformed by its codestream.
+_DECODED = {"YBR_FULL_422": "YBR_FULL", "YBR_RCT": "RGB", "YBR_ICT": "RGB"}
+_CHUNK_SAMPLES = 1 << 20  # differences are taken in 64 bits, a piece of a frame at a time
+
+
+def allowed_error(options: EncodeOptions) -> int | None:
+    """Return the largest absolute error that the options allow a sample, None where they bound another measure."""
+    return None if options.j2k_cr or options.j2k_psnr else options.jls_error
+
+
+class Comparison:
+    """Differences between frames and what they decode to, gathered batch by batch.
+
+    Parameters
+    ----------
+    allowed : int or None
+        Largest absolute error allowed of a sample. None where the caller chose a ratio or a PSNR: then a frame
+        must only be a better likeness of the source than a uniform grey frame would be, which catches what is
+        plainly wrong (no rate is asked for at which the picture is gone), and the PSNR is there to be reported.
+
+    Attributes
+    ----------
+    max_abs_error : int
+        Largest absolute difference so far.
+    """
+
+    def __init__(self, allowed: int | None) -> None:
+        self.allowed = allowed
+        self.max_abs_error = 0
+        self._squared_error = 0.0
+        self._num_samples = 0
+        self._peak = 0
+
+    def add(self, expected: FrameBatch, actual: FrameBatch) -> None:
+        """Compare a batch.
+
+        Raises
+        ------
+        VerificationError
+            Names the first frame that differs more than is allowed.
+        """
+        _check_same_kind(expected, actual)
+        low, high = expected.spec.value_range
+        self._peak = high - low
+        for index in range(len(expected)):
+            self._add_frame(expected.frames[index], actual.frames[index], expected.first_frame + index)
+
+    def _add_frame(self, expected: Any, actual: Any, frame: int) -> None:
+        self._num_samples += expected.size
+        if np.array_equal(expected, actual):
+            return
+        largest, squared = _differences(expected, actual)
+        self.max_abs_error = max(self.max_abs_error, largest)
+        self._squared_error += squared
+        if self.allowed is not None and largest > self.allowed:
+            most = f", at most {self.allowed} is allowed" if self.allowed else ""
+            raise VerificationError(
+                f"Frame {frame} does not decode to what was read: samples differ by up to {largest}{most}"
+            )
+        mean = squared / expected.size
+        if self.allowed is None and mean > 1.25 * float(np.var(expected, dtype=np.float64)) + 1.0:
+            raise VerificationError(
+                f"Frame {frame} does not look like what was read: its mean squared error of {mean:.4g} is above that "
+                "of a uniform frame; ask for a lower compression ratio"
+            )
+
+    @property
+    def psnr(self) -> float | None:
+        """Peak signal-to-noise ratio over all frames in dB, None if they are equal.
+
+        The peak is the range of Bits Stored.
+        """
+        if not self._squared_error:
+            return None
+        return 10.0 * math.log10(self._peak**2 * self._num_samples / self._squared_error)
+
+
+def compare(expected: Iterable[FrameBatch], actual: Iterable[FrameBatch], allowed: int | None) -> Comparison:
+    """Compare two ways through the same frames, which must come in batches of the same size.
+
+    Parameters
+    ----------
+    expected : iterable of FrameBatch
+        The source, decoded.
+    actual : iterable of FrameBatch
+        What was written, decoded.
+    allowed : int or None
+        As for `Comparison`.
+
+    Raises
+    ------
+    VerificationError
+        If a frame is missing, cannot be decoded, or differs more than is allowed.
+    """
+    comparison = Comparison(allowed)
+    written = _written(actual)
+    num_frames = 0
+    for batch in expected:
+        other = next(written, None)
+        if other is None:
+            raise VerificationError(f"Only {num_frames} frames can be read of what was written")
+        comparison.add(batch, other)
+        num_frames += len(batch)
+    if next(written, None) is not None:
+        raise VerificationError(f"More than the {num_frames} frames that were read have been written")
+    return comparison
+
+
+def _written(batches: Iterable[FrameBatch]) -> Iterator[FrameBatch]:
+    """Yield batches; a file of our own that cannot be decoded is a failed verification, not a bad source."""
+    try:
+        yield from batches
+    except GpucodecError as error:
+        raise VerificationError(f"What was written cannot be decoded: {error}") from error
+
+
+def _check_same_kind(expected: FrameBatch, actual: FrameBatch) -> None:
+    if len(expected) != len(actual) or expected.first_frame != actual.first_frame:
+        raise VerificationError(
+            f"{len(actual)} frames from frame {actual.first_frame} can be read of what was written, "
+            f"{len(expected)} from frame {expected.first_frame} were read"
+        )
+    for name in _SAME:
+        was, now = getattr(expected.spec, name), getattr(actual.spec, name)
+        if _DECODED.get(was, was) != _DECODED.get(now, now):
+            raise VerificationError(
+                f"What was written decodes with a {TAGS[name]} of '{now}', what was read has '{was}'"
+            )
+
+
+def _differences(expected: Any, actual: Any) -> tuple[int, float]:
+    """Return the largest absolute and the sum of the squared differences."""
+    first, second = expected.reshape(-1), actual.reshape(-1)
+    largest, squared = 0, 0.0
+    for start in range(0, first.size, _CHUNK_SAMPLES):
+        piece = first[start : start + _CHUNK_SAMPLES].astype(np.int64)
+        piece -= second[start : start + _CHUNK_SAMPLES].astype(np.int64)
+        largest = max(largest, int(np.abs(piece).max()))
+        squared += float(np.square(piece, dtype=np.float64).sum())
+    return largest, squared
