@@ -1,0 +1,286 @@
+"""One file: read, encode, write under a temporary name, decode again, compare, rename."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from gpucodec.codecs.base import EncodeRequest
+from gpucodec.codecs.dispatch import choose
+from gpucodec.codecs.formats import Family, get_format
+from gpucodec.dicom.attributes import describe_compression, describe_decompression, update_compression_ratio
+from gpucodec.dicom.coding import encode_batch
+from gpucodec.dicom.dataset_frames import in_stored_bits
+from gpucodec.dicom.profiles import encoded_photometric_interpretation, validate_profile
+from gpucodec.dicom.reader import FrameReader, FrameSource
+from gpucodec.dicom.writer import EncapsulatedWriter, NativeWriter
+from gpucodec.errors import GpucodecError, UnsupportedError, VerificationError
+from gpucodec.frames import FrameBatch, FrameSpec
+from gpucodec.transcode.batcher import frames_per_batch
+from gpucodec.transcode.pending import PendingFile
+from gpucodec.transcode.plan import Task
+from gpucodec.transcode.report import FileReport
+from gpucodec.transcode.settings import Settings
+from gpucodec.transcode.targets import EXPLICIT_LITTLE_ENDIAN, transfer_syntax_name
+from gpucodec.transcode.verify import allowed_error, compare
+
+__all__ = ["transcode_file"]
+
+_Item = TypeVar("_Item")
+
+
+class _InterruptedError(GpucodecError):
+    """The run is being ended; the file is given up."""
+
+
+def transcode_file(
+    task: Task, settings: Settings, advanced: Callable[[float, int], None], stop: threading.Event
+) -> FileReport:
+    """Transcode one file and say how it went, whatever happens.
+
+    Parameters
+    ----------
+    task : Task
+        What to read and what to write.
+    settings : Settings
+        How; `max_memory` is that of this file.
+    advanced : callable
+        Hears of progress: the share of the source's size, and the uncompressed bytes encoded.
+    stop : threading.Event
+        Once set, the file is given up at its next batch.
+
+    Returns
+    -------
+    FileReport
+        With status ``"done"`` or ``"failed"``. In the second case nothing was written under the final name.
+    """
+    report = FileReport(str(task.source), str(task.destination), to_uid=settings.uid)
+    report.to_name = transfer_syntax_name(settings.uid)
+    job = _Job(task, settings, report, advanced, stop)
+    try:
+        job.run()
+    except Exception as error:
+        # The boundary of a file: thousands of files must not be given up because one of them meets an error that
+        # nobody thought of, in a parser, in a library or on a disk. The type is in the report, the place on request.
+        report.status = "failed"
+        report.verified = False
+        report.error = _one_line(error)
+        report.error_type = type(error).__name__
+        report.traceback = traceback.format_exc()
+    advanced(task.num_bytes - job.source_bytes_advanced, 0)
+    return report
+
+
+class _Job:
+    """The steps of one file."""
+
+    def __init__(
+        self,
+        task: Task,
+        settings: Settings,
+        report: FileReport,
+        advanced: Callable[[float, int], None],
+        stop: threading.Event,
+    ) -> None:
+        self.task = task
+        self.settings = settings
+        self.report = report
+        self.advanced = advanced
+        self.stop = stop
+        self.source_bytes_advanced = 0.0
+
+    def run(self) -> None:
+        self._refuse_existing()
+        with self._clock("read"):
+            reader = FrameReader(self.task.source)
+        with reader:
+            source = FrameSource(reader, isolate=True)
+            self._describe_source(reader, source)
+            spec = self._encoded_spec(source)
+            with PendingFile(self.task.destination) as pending:
+                self._write(reader, source, spec, pending)
+                if self.settings.verify:
+                    with self._clock("verify"):
+                        self._verify(source, pending)
+                else:
+                    self.report.verified = "skipped"
+                self._refuse_existing()
+                with self._clock("write"):
+                    pending.commit()
+
+    def _refuse_existing(self) -> None:
+        if not self.settings.overwrite and self.task.destination.exists():
+            raise FileExistsError(f"'{self.task.destination}' exists and is not to be overwritten")
+
+    def _describe_source(self, reader: FrameReader, source: FrameSource) -> None:
+        report = self.report
+        report.frames = source.num_frames
+        report.from_uid = str(reader.transfer_syntax_uid)
+        report.from_name = transfer_syntax_name(report.from_uid)
+        report.raw_bytes = source.num_frames * source.spec.num_bytes
+        report.bytes_in = reader.encoded_num_bytes
+
+    def _encoded_spec(self, source: FrameSource) -> FrameSpec:
+        """Return what each frame is once it is encoded; checked before the first one is read in full."""
+        uid = self.settings.uid
+        if uid == EXPLICIT_LITTLE_ENDIAN:
+            return source.spec
+        name = encoded_photometric_interpretation(uid, source.spec)
+        spec = source.spec.replace(photometric_interpretation=name)
+        validate_profile(uid, spec)
+        choice = choose(EncodeRequest(uid, spec, source.num_frames, self.settings.options), self.settings.backend)
+        self.report.backend, self.report.codec = choice.codec.backend, choice.codec.name
+        self.report.rejected = choice.rejected
+        return spec
+
+    def _write(self, reader: FrameReader, source: FrameSource, spec: FrameSpec, pending: PendingFile) -> None:
+        if self.settings.uid == EXPLICIT_LITTLE_ENDIAN:
+            self._write_native(reader, source, pending)
+        else:
+            self._write_encapsulated(reader, source, spec, pending)
+        with self._clock("write"):
+            pending.sync()
+
+    def _write_native(self, reader: FrameReader, source: FrameSource, pending: PendingFile) -> None:
+        dataset = reader.dataset
+        describe_decompression(
+            dataset,
+            source.spec,
+            source.num_frames,
+            generate_instance_uid=self.settings.generate_instance_uid and reader.is_compressed,
+            source_num_compressed=reader.encoded_num_bytes if reader.is_compressed else None,
+        )
+        writer = NativeWriter(
+            pending.file, dataset, trailing=reader.trailing, num_frames=source.num_frames, spec=source.spec
+        )
+        for batch in self._read_batches(source):
+            with self._clock("write"):
+                writer.write_batch(batch)
+        with self._clock("write"):
+            writer.finish(dataset)
+        self.report.bytes_out = self.report.raw_bytes
+
+    def _write_encapsulated(
+        self, reader: FrameReader, source: FrameSource, spec: FrameSpec, pending: PendingFile
+    ) -> None:
+        report, settings, dataset = self.report, self.settings, reader.dataset
+        describe_compression(
+            dataset,
+            settings.uid,
+            spec,
+            options_lossy=settings.options.is_lossy,
+            num_uncompressed=report.raw_bytes,
+            num_compressed=report.raw_bytes,  # known at the end
+            generate_instance_uid=settings.generate_instance_uid,
+            source_num_compressed=reader.encoded_num_bytes if reader.is_compressed else None,
+        )
+        writer = EncapsulatedWriter(
+            pending.file,
+            dataset,
+            trailing=reader.trailing,
+            num_frames=source.num_frames,
+            encapsulate_ext=settings.encapsulate_ext,
+        )
+        for batch in self._read_batches(source):
+            with self._clock("encode"):
+                encoded = self._encode(batch, spec)
+            with self._clock("write"):
+                writer.write_frames(encoded)
+            report.bytes_out += sum(map(len, encoded))
+        if settings.options.is_lossy:
+            update_compression_ratio(dataset, report.raw_bytes, report.bytes_out)
+        with self._clock("write"):
+            writer.finish(dataset)
+
+    def _encode(self, batch: FrameBatch, spec: FrameSpec) -> list[bytes]:
+        frames = self._kept(batch).frames
+        encoded = encode_batch(
+            FrameBatch(frames, spec, batch.first_frame),
+            self.settings.uid,
+            self.settings.options,
+            self.settings.backend,
+            validate=not self._keeps_containers,
+        )
+        return encoded.codestreams
+
+    @property
+    def _keeps_containers(self) -> bool:
+        """Whether the target keeps all bits of a container, also those above Bits Stored."""
+        uid = self.settings.uid
+        return uid == EXPLICIT_LITTLE_ENDIAN or get_format(uid).family is Family.RLE
+
+    def _kept(self, batch: FrameBatch) -> FrameBatch:
+        """Return what the target keeps of a batch: the values, without what pads them to their containers."""
+        if self._keeps_containers:
+            return batch
+        return dataclasses.replace(batch, frames=in_stored_bits(batch.frames, batch.spec))
+
+    def _verify(self, source: FrameSource, pending: PendingFile) -> None:
+        """Decode the source and what was written, batch by batch, and compare."""
+        with FrameReader(pending.path) as written_reader:
+            written = FrameSource(written_reader, isolate=True)
+            if written.num_frames != source.num_frames:
+                raise VerificationError(
+                    f"{written.num_frames} frames can be read of what was written, {source.num_frames} were read"
+                )
+            count = self._batch_frames(source)
+            found = compare(
+                map(self._kept, self._watched(source.iter_batches(count))),
+                written.iter_batches(count),
+                allowed_error(self.settings.options),
+            )
+        self.report.max_abs_error = found.max_abs_error
+        self.report.psnr = found.psnr
+        self.report.verified = True
+
+    def _batch_frames(self, source: FrameSource) -> int:
+        return frames_per_batch(source.spec, self.settings.max_memory)
+
+    def _read_batches(self, source: FrameSource) -> Iterator[FrameBatch]:
+        """Yield decoded frames and count the time that they took."""
+        batches = self._watched(source.iter_batches(self._batch_frames(source)), encoding=True)
+        while True:
+            with self._clock("read"):
+                batch = next(batches, None)
+            if batch is None:
+                return
+            yield batch
+
+    def _watched(self, batches: Iterator[FrameBatch], *, encoding: bool = False) -> Iterator[FrameBatch]:
+        """Pass batches on, tell of each once it was worked on, and stop between two if the run is to end."""
+        passes = 2 if self.settings.verify else 1
+        for batch in batches:
+            yield batch
+            share = self.task.num_bytes * batch.num_bytes / self.report.raw_bytes / passes
+            self.source_bytes_advanced += share
+            self.advanced(share, batch.num_bytes if encoding else 0)
+            if self.stop.is_set():
+                raise _InterruptedError("Interrupted")
+
+    @contextmanager
+    def _clock(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            seconds = self.report.seconds
+            seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+def _one_line(error: Exception) -> str:
+    """Return the message of an error in one line, with the type where the message alone would not tell."""
+    if isinstance(error, UnsupportedError):
+        reasons = "; ".join(f"{name}: {', '.join(why)}" for name, why in error.reasons.items())
+        return f"{error.what} ({reasons})" if reasons else error.what
+    text = " ".join(str(error).split())
+    if isinstance(error, OSError) and error.strerror:
+        name = f": '{error.filename}'" if error.filename else ""
+        return f"{error.strerror}{name}"
+    if isinstance(error, (GpucodecError, OSError)):
+        return text
+    return f"{type(error).__name__}: {text}"
