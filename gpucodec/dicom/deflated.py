@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 import zlib
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
+from gpucodec.dicom.bounded import BoundedRandom
 from gpucodec.errors import CodestreamError, LimitExceededError, TruncatedCodestreamError
 
 __all__ = ["Inflater"]
@@ -28,8 +30,13 @@ class Inflater:
         self._source = source
         self._pending = b""
         self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
-        self.file: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
-        self.num_bytes = 0
+        raw = cast(io.RawIOBase, tempfile.TemporaryFile(buffering=0))  # noqa: SIM115 - closed by close()
+        self.file = BoundedRandom(raw)
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes inflated so far."""
+        return self.file.num_bytes
 
     @property
     def is_complete(self) -> bool:
@@ -46,7 +53,6 @@ class Inflater:
         TruncatedCodestreamError
             If the file ends before the stream does.
         """
-        self.file.seek(self.num_bytes)
         while not self._inflate.eof and self.num_bytes < limit:
             data = self._pending or self._source.read(_INPUT_BYTES)
             try:
@@ -60,8 +66,7 @@ class Inflater:
                 raise TruncatedCodestreamError(
                     "the file ends before its deflated dataset does", format=_FORMAT, offset=self._source.tell()
                 )
-            self.file.write(out)
-            self.num_bytes += len(out)
+            self.file.append(out)
 
     def finish(self, limit: int) -> None:
         """Inflate what is left.

@@ -16,6 +16,7 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag
 
+from gpucodec.dicom.bounded import BoundedReader
 from gpucodec.dicom.deflated import Inflater
 from gpucodec.dicom.image_pixel import frame_spec, number_of_frames
 from gpucodec.errors import CodestreamError, GpucodecError, LimitExceededError, UnsupportedError
@@ -105,17 +106,6 @@ class Header:
     is_little_endian: bool
 
 
-class _BoundedReader(io.BufferedReader):
-    """A file that never allocates more for a read than it has bytes left, whatever a length field claims."""
-
-    num_bytes = 0
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if size is not None and size > io.DEFAULT_BUFFER_SIZE:
-            size = max(0, min(size, self.num_bytes - self.tell()))
-        return super().read(size)
-
-
 def open_header(path: str | Path, stack: contextlib.ExitStack) -> Header:
     """Open a file and read it up to its pixel data.
 
@@ -135,7 +125,7 @@ def open_header(path: str | Path, stack: contextlib.ExitStack) -> Header:
     LimitExceededError
         If a deflated dataset inflates to more than its header accounts for.
     """
-    file = stack.enter_context(_bounded(Path(path).open("rb", buffering=0)))  # noqa: SIM115 - the stack closes it
+    file = stack.enter_context(BoundedReader(Path(path).open("rb", buffering=0)))  # noqa: SIM115 - the stack closes it
     start = _dataset_start(file)
     meta = _file_meta(file, start)
     if str(meta.get("TransferSyntaxUID", "")) == DEFLATED:
@@ -179,13 +169,6 @@ def read_trailing(header: Header, offset: int) -> Dataset:
     if not header.is_little_endian:
         _parsing(lambda: _swap_words(found), file)
     return found
-
-
-def _bounded(raw: io.RawIOBase) -> _BoundedReader:
-    file = _BoundedReader(raw)
-    file.num_bytes = file.seek(0, io.SEEK_END)
-    file.seek(0)
-    return file
 
 
 def _dataset_start(file: BinaryIO) -> int:
