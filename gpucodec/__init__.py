@@ -20,7 +20,7 @@ _HOMES = {
     "decompress": "gpucodec.dicom.compress",
     "encode_frames": "gpucodec.dicom.coding",
     "register": "gpucodec.dicom.plugin",
-    "transcode": "gpucodec.transcode.api",
+    "transcode": "gpucodec.transcoder.api",
     "unregister": "gpucodec.dicom.plugin",
 }
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from gpucodec.dicom.compress import compress, decompress
     from gpucodec.dicom.plugin import register, unregister
     from gpucodec.frames import FrameBatch, FrameSpec
-    from gpucodec.transcode.api import transcode
+    from gpucodec.transcoder.api import transcode
 
 
 def __getattr__(name: str) -> Any:

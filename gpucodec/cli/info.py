@@ -48,7 +48,7 @@ def info(
 
 
 def _rows(reader: FrameReader) -> Iterator[tuple[str, str]]:
-    from gpucodec.transcode.targets import transfer_syntax_name
+    from gpucodec.transcoder.targets import transfer_syntax_name
 
     uid = str(reader.transfer_syntax_uid)
     yield "Transfer syntax", f"{transfer_syntax_name(uid)} ({uid})"

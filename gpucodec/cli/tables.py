@@ -11,7 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from gpucodec.transcode.report import FileReport, Report
+    from collections.abc import Iterable
+
+    from gpucodec.transcoder.report import FileReport, Report
 
 __all__ = ["console", "file_line", "printable", "report_table", "show_report", "show_table", "size"]
 
@@ -60,14 +62,14 @@ def file_line(report: FileReport) -> str:
     )
 
 
-def report_table(report: Report) -> Table:
+def report_table(files: Iterable[FileReport]) -> Table:
     """Return a row for each file that is done, up to a hundred."""
     table = Table(box=box.SIMPLE, show_edge=False, pad_edge=False)
     table.add_column("File", overflow="fold")
     for name in ("Frames", "From", "To", "Ratio", "MB/s", "Backend", "Verified"):
         right = name in ("Frames", "Ratio", "MB/s")
         table.add_column(name, justify="right" if right else "left", overflow="fold")
-    done = report.with_status("done")
+    done = [file for file in files if file.status == "done"]
     for file in done[:_MAX_ROWS]:
         table.add_row(*(Text(cell) for cell in _cells(file)))
     if len(done) > _MAX_ROWS:
@@ -106,7 +108,7 @@ def show_report(report: Report) -> None:
     totals = report.totals
     if totals["done"]:
         out.print()
-        out.print(report_table(report))
+        out.print(report_table(report.files))
     for line in _not_used(report):
         out.print(line, markup=False, highlight=False, soft_wrap=True)
     if out.is_terminal:

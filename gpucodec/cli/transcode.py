@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gpucodec.errors import ParameterError
-from gpucodec.transcode.targets import TARGETS
+from gpucodec.transcoder.targets import TARGETS
 
 if TYPE_CHECKING:
-    from gpucodec.transcode.report import Report
+    from gpucodec.transcoder.report import Report
 
 __all__ = ["transcode"]
 
@@ -95,13 +95,17 @@ def transcode(
 def _run(
     sources: list[str], destination: str, to: str, json: Path | None, *, max_memory_text: str, **options: Any
 ) -> Report:
+    import warnings
+
     from gpucodec.cli.progress import listen
-    from gpucodec.transcode.api import transcode as run
-    from gpucodec.transcode.batcher import parse_size
+    from gpucodec.transcoder.api import transcode as run
+    from gpucodec.transcoder.batcher import parse_size
 
     if json is not None and (json.is_dir() or not json.absolute().parent.is_dir()):
         raise ParameterError(f"Cannot write the report '{json}': it must be a file in a folder that exists")
     max_memory = parse_size(max_memory_text)
+    # pydicom warns of single values that the standard does not allow; they are copied as they are.
+    warnings.filterwarnings("ignore", module=r"pydicom\.")
     with _end_cleanly_when_terminated(), listen() as listener:
         return run(sources, destination, to, max_memory=max_memory, listener=listener, **options)
 

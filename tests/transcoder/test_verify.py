@@ -9,7 +9,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from gpucodec.codecs.options import EncodeOptions
 from gpucodec.errors import CodestreamError, VerificationError
 from gpucodec.frames import FrameBatch, FrameSpec
-from gpucodec.transcode.verify import Comparison, allowed_error, compare
+from gpucodec.transcoder.verify import Comparison, allowed_error, compare
 
 
 def _batch(frames: np.ndarray, first: int = 0, **attributes: object) -> FrameBatch:

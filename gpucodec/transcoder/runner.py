@@ -8,11 +8,11 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 
-from gpucodec.transcode.job import transcode_file
-from gpucodec.transcode.pending import remove_leftovers
-from gpucodec.transcode.plan import Plan
-from gpucodec.transcode.report import FileReport
-from gpucodec.transcode.settings import Listener, Settings
+from gpucodec.transcoder.job import transcode_file
+from gpucodec.transcoder.pending import remove_leftovers
+from gpucodec.transcoder.plan import Plan
+from gpucodec.transcoder.report import FileReport
+from gpucodec.transcoder.settings import Listener, Settings
 
 __all__ = ["available_cpus", "run_plan"]
 

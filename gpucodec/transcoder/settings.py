@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gpucodec.codecs.options import EncodeOptions
-from gpucodec.transcode.batcher import DEFAULT_MAX_MEMORY
-from gpucodec.transcode.plan import Plan
-from gpucodec.transcode.report import FileReport
+from gpucodec.transcoder.batcher import DEFAULT_MAX_MEMORY
+from gpucodec.transcoder.plan import Plan
+from gpucodec.transcoder.report import FileReport
 
 __all__ = ["Listener", "Settings"]
 

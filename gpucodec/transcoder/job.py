@@ -21,13 +21,13 @@ from gpucodec.dicom.reader import FrameReader, FrameSource
 from gpucodec.dicom.writer import EncapsulatedWriter, NativeWriter
 from gpucodec.errors import GpucodecError, UnsupportedError, VerificationError
 from gpucodec.frames import FrameBatch, FrameSpec
-from gpucodec.transcode.batcher import frames_per_batch
-from gpucodec.transcode.pending import PendingFile
-from gpucodec.transcode.plan import Task
-from gpucodec.transcode.report import FileReport
-from gpucodec.transcode.settings import Settings
-from gpucodec.transcode.targets import EXPLICIT_LITTLE_ENDIAN, transfer_syntax_name
-from gpucodec.transcode.verify import allowed_error, compare
+from gpucodec.transcoder.batcher import frames_per_batch
+from gpucodec.transcoder.pending import PendingFile
+from gpucodec.transcoder.plan import Task
+from gpucodec.transcoder.report import FileReport
+from gpucodec.transcoder.settings import Settings
+from gpucodec.transcoder.targets import EXPLICIT_LITTLE_ENDIAN, transfer_syntax_name
+from gpucodec.transcoder.verify import allowed_error, compare
 
 __all__ = ["transcode_file"]
 

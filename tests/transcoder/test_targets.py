@@ -5,8 +5,8 @@ import pytest
 
 from gpucodec.errors import ParameterError
 from gpucodec.frames import FrameSpec
-from gpucodec.transcode.batcher import frames_per_batch, parse_size
-from gpucodec.transcode.targets import TARGETS, encode_options, resolve_target, transfer_syntax_name
+from gpucodec.transcoder.batcher import frames_per_batch, parse_size
+from gpucodec.transcoder.targets import TARGETS, encode_options, resolve_target, transfer_syntax_name
 
 _PYDICOM = {
     "rle": pydicom.uid.RLELossless,

@@ -10,11 +10,11 @@ from typing import Any
 
 from gpucodec.codecs.registry import BACKENDS
 from gpucodec.errors import ParameterError
-from gpucodec.transcode.batcher import DEFAULT_MAX_MEMORY
-from gpucodec.transcode.plan import make_plan
-from gpucodec.transcode.report import Report
-from gpucodec.transcode.settings import Listener, Settings
-from gpucodec.transcode.targets import encode_options, resolve_target, transfer_syntax_name
+from gpucodec.transcoder.batcher import DEFAULT_MAX_MEMORY
+from gpucodec.transcoder.plan import make_plan
+from gpucodec.transcoder.report import Report
+from gpucodec.transcoder.settings import Listener, Settings
+from gpucodec.transcoder.targets import encode_options, resolve_target, transfer_syntax_name
 
 __all__ = ["transcode"]
 
@@ -45,11 +45,11 @@ def transcode(
     Parameters
     ----------
     source : path or sequence of paths
-        Files and folders; folders are searched, and their tree is mirrored (see `gpucodec.transcode.plan`).
+        Files and folders; folders are searched, and their tree is mirrored (see `gpucodec.transcoder.plan`).
     destination : path
         A folder, or for a single file the file to be written. It may be the source itself with `overwrite`.
     uid : str
-        A Transfer Syntax UID or a short name, such as ``"j2k"`` (see `gpucodec.transcode.targets.TARGETS`).
+        A Transfer Syntax UID or a short name, such as ``"j2k"`` (see `gpucodec.transcoder.targets.TARGETS`).
     backend : str, default "auto"
         The backend that must encode, or ``"auto"`` for the fastest that can.
     verify : bool, default True
@@ -96,7 +96,7 @@ def transcode(
 
     # What follows loads pydicom and starts workers: only once it is known that there is something to do.
     from gpucodec.libraries import pool
-    from gpucodec.transcode.runner import available_cpus, run_plan
+    from gpucodec.transcoder.runner import available_cpus, run_plan
 
     settings = Settings(
         target, checked, backend, verify, overwrite, generate_instance_uid, encapsulate_ext, max_memory

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gpucodec.transcode.pending import PendingFile, remove_leftovers
+from gpucodec.transcoder.pending import PendingFile, remove_leftovers
 
 
 def _names(folder: Path) -> list[str]:

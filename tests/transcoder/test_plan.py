@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gpucodec.errors import ParameterError
-from gpucodec.transcode.plan import Plan, make_plan
+from gpucodec.transcoder.plan import Plan, make_plan
 
 
 def _tree(root: Path, *names: str) -> Path:
