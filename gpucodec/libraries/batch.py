@@ -95,6 +95,7 @@ class _Run:
         self.pool = pool
         self.pending = deque(_cut(work, pool.limit))
         self.running: dict[WorkerProcess, tuple[int, int]] = {}
+        self.suspects: set[int] = set()  # frames at which a worker died once
         self.failed: tuple[int, GpucodecError] | None = None
 
     def run(self) -> None:
@@ -163,9 +164,14 @@ class _Run:
             self._fail(first + len(reply.outputs), reply.error)
 
     def _bury(self, worker: WorkerProcess, first: int, count: int, death: WorkerDiedError) -> None:
-        """Replace a dead worker; one of several frames is guilty, so each is tried alone to find it."""
+        """Replace a dead worker, and try its frames once more, each alone.
+
+        So the guilty one of several is found, and a worker that was killed for no fault of the frame, by the
+        system for want of memory or by somebody, costs nothing.
+        """
         self.pool.discard(worker)
-        if count > 1:
+        if count > 1 or not (death.was_late or first in self.suspects):
+            self.suspects.update(range(first, first + count))
             self.pending.extendleft((index, 1) for index in reversed(range(first, first + count)))
             return
         self._fail(first, WorkerError(f"the worker process for {self.work.what} {death}"))

@@ -27,7 +27,19 @@ _STOP_SECONDS = 1.0
 
 
 class WorkerDiedError(Exception):
-    """The worker is gone, or was ended because its time was up; the message says how."""
+    """The worker is gone, or was ended because its time was up; the message says how.
+
+    Parameters
+    ----------
+    message : str
+        How it ended.
+    was_late : bool
+        Whether it was ended because its time was up.
+    """
+
+    def __init__(self, message: str, *, was_late: bool = False) -> None:
+        super().__init__(message)
+        self.was_late = was_late
 
 
 class WorkerProcess:
@@ -75,7 +87,7 @@ class WorkerProcess:
         try:
             send(self.channel, task, self.deadline)
         except (OSError, TimeoutError) as error:
-            raise WorkerDiedError(self._last_words(error)) from error
+            raise self._last_words(error) from error
 
     def finish(self) -> Reply:
         """Wait for the reply, no longer than the task's deadline.
@@ -89,7 +101,7 @@ class WorkerProcess:
             reply: Reply = receive(self.channel, self.deadline)
             self.buffer.refresh()
         except (EOFError, OSError) as error:  # TimeoutError is an OSError
-            raise WorkerDiedError(self._last_words(error)) from error
+            raise self._last_words(error) from error
         return reply
 
     def relax(self) -> None:
@@ -131,20 +143,20 @@ class WorkerProcess:
         self.channel.close()
         self.buffer.close()
 
-    def _last_words(self, error: BaseException) -> str:
+    def _last_words(self, error: BaseException) -> WorkerDiedError:
         if isinstance(error, TimeoutError):
             self.kill()
-            return "did not finish in time and was ended"
+            return WorkerDiedError("did not finish in time and was ended", was_late=True)
         try:
             code = self._process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
             code = None
         self.kill()
         if code is None:
-            return "broke the connection"
+            return WorkerDiedError("broke the connection")
         if code < 0:
-            return f"was ended by signal {-code} ({_signal_name(-code)})"
-        return f"ended with exit code {code}"
+            return WorkerDiedError(f"was ended by signal {-code} ({_signal_name(-code)})")
+        return WorkerDiedError(f"ended with exit code {code}")
 
 
 def _signal_name(number: int) -> str:
