@@ -1,0 +1,316 @@
+"""Frames to codestreams and back: the way that arrays, datasets, the pydicom plugin and the transcoder share."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gpucodec.backends import executor
+from gpucodec.codecs.base import DecodeRequest, EncodeRequest
+from gpucodec.codecs.dispatch import Choice, choose
+from gpucodec.codecs.formats import Family, get_format
+from gpucodec.codecs.options import DecodeOptions, EncodeOptions
+from gpucodec.codestream.jpeg_colour import codestream_colour
+from gpucodec.dicom.arrays import as_batch, is_device_array
+from gpucodec.dicom.conform import conform
+from gpucodec.dicom.profiles import validate_profile, validate_values
+from gpucodec.errors import CodestreamError, LimitExceededError, ParameterError
+from gpucodec.frames import FrameBatch, FrameSpec
+
+__all__ = [
+    "Decoded",
+    "Encoded",
+    "decode_batch",
+    "decode_frames",
+    "decode_options",
+    "encode_batch",
+    "encode_frames",
+]
+
+_ENCODE_OPTIONS = frozenset(field.name for field in dataclasses.fields(EncodeOptions))
+_ATTRIBUTES = frozenset(field.name for field in dataclasses.fields(FrameSpec))
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """The codestreams of a batch, and which codec made them.
+
+    Parameters
+    ----------
+    codestreams : list of bytes
+        One a frame, in order, not padded to even length.
+    choice : Choice
+        The codec that ran, and why the ones preferred to it did not.
+    """
+
+    codestreams: list[bytes]
+    choice: Choice
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The frames of a batch, and which codec decoded them.
+
+    Parameters
+    ----------
+    batch : FrameBatch
+        Frames of the dtype that the dataset says.
+    choice : Choice
+        The codec that ran, and why the ones preferred to it did not.
+    """
+
+    batch: FrameBatch
+    choice: Choice
+
+
+def encode_frames(
+    frames: Any,
+    uid: str,
+    *,
+    spec: FrameSpec | None = None,
+    backend: str = "auto",
+    **options_and_attributes: Any,
+) -> list[bytes]:
+    """Encode an array of frames.
+
+    Parameters
+    ----------
+    frames : numpy.ndarray or cupy.ndarray
+        ``(frames, rows, columns)`` or ``(frames, rows, columns, samples)``, of an integer dtype, in any byte
+        order and memory order.
+    uid : str
+        UID of a compressed transfer syntax, PS3.5 A.4.
+    spec : FrameSpec, optional
+        What each frame is; without it, what the array's shape and dtype say.
+    backend : str
+        ``"auto"`` for the fastest one that can, or ``"cuda"``, ``"nvjpeg2k"``, ``"cpu"``, ``"library"``,
+        ``"simulator"``.
+    **options_and_attributes
+        Options (`jls_error`, `j2k_cr`, `j2k_psnr`) and attributes that differ from `spec` (`bits_stored`,
+        `photometric_interpretation`, ...). For JPEG 2000 a photometric interpretation of ``"YBR_RCT"`` or
+        ``"YBR_ICT"`` asks for the multiple component transform of RGB frames, as it does in pydicom.
+
+    Returns
+    -------
+    list of bytes
+        One codestream a frame, without the padding to even length that encapsulation adds.
+
+    Raises
+    ------
+    ParameterError
+        If array, attributes and options do not go together or with the transfer syntax (PS3.5 8.2).
+    UnsupportedError
+        If no backend here can do it.
+    BackendUnavailableError
+        If the backend asked for by name cannot be used here.
+
+    Examples
+    --------
+    >>> import numpy as np, gpucodec
+    >>> frames = np.zeros((4, 64, 64), "u2")
+    >>> len(gpucodec.encode_frames(frames, "1.2.840.10008.1.2.5", bits_stored=12))
+    4
+    """
+    options, attributes = _split_keywords(uid, options_and_attributes)
+    batch = as_batch(frames, spec, **attributes)
+    return encode_batch(batch, uid, options, backend).codestreams
+
+
+def decode_frames(
+    codestreams: Sequence[bytes],
+    uid: str,
+    *,
+    spec: FrameSpec,
+    backend: str = "auto",
+    output: str = "numpy",
+    **options: Any,
+) -> Any:
+    """Decode codestreams into one array of frames.
+
+    Parameters
+    ----------
+    codestreams : sequence of bytes
+        One a frame, each whole (the fragments of a frame joined).
+    uid : str
+        UID of their transfer syntax.
+    spec : FrameSpec
+        What the dataset says each frame is.
+    backend : str
+        ``"auto"`` for the fastest one that can, or the name of one.
+    output : str
+        ``"numpy"`` for an array on the host, ``"cupy"`` for one on the GPU.
+    **options
+        Options of `gpucodec.codecs.options.DecodeOptions`.
+
+    Returns
+    -------
+    numpy.ndarray or cupy.ndarray
+        ``(frames, rows, columns)`` or ``(frames, rows, columns, samples)`` of `spec`'s dtype, always
+        colour-by-pixel. Frames with a photometric interpretation of ``"YBR_RCT"`` or ``"YBR_ICT"`` come as
+        RGB; other colour spaces stay what they are.
+
+    Raises
+    ------
+    CodestreamError
+        If the bytes are wrong; it names the frame.
+    ParameterError
+        If what was asked for is not allowed.
+    UnsupportedError
+        If no backend here can do it.
+    BackendUnavailableError
+        If the backend, or the GPU that `output` needs, cannot be used here.
+    LimitExceededError
+        If one frame is above `max_frame_bytes`.
+    """
+    if output not in ("numpy", "cupy"):
+        raise ParameterError(f"An 'output' of '{output}' is not allowed, must be 'numpy' or 'cupy'")
+    device = executor("cuda") if output == "cupy" else None
+    request = DecodeRequest(str(uid), spec, len(codestreams), decode_options(options))
+    frames = decode_batch(codestreams, request, backend).batch.frames
+    if device is not None:
+        return device.upload(frames)
+    return frames.get() if is_device_array(frames) else frames
+
+
+def encode_batch(
+    batch: FrameBatch,
+    uid: str,
+    options: EncodeOptions,
+    backend: str = "auto",
+    validate: bool = True,
+) -> Encoded:
+    """Encode a batch of frames.
+
+    Parameters
+    ----------
+    batch : FrameBatch
+        The frames.
+    uid : str
+        The transfer syntax to encode to.
+    options : EncodeOptions
+        Checked options.
+    backend : str
+        ``"auto"`` or the name of one.
+    validate : bool
+        Whether attributes and values are checked against PS3.5 8.2 first.
+
+    Raises
+    ------
+    ParameterError
+        If the frames are not what the transfer syntax may carry.
+    UnsupportedError, BackendUnavailableError
+        If no backend here can do it, or the one asked for cannot.
+    """
+    request = EncodeRequest(str(uid), batch.spec, len(batch), options)
+    if validate:
+        validate_profile(request.transfer_syntax_uid, batch.spec)
+    choice = choose(request, backend)
+    if is_device_array(batch.frames) and choice.codec.backend not in ("cuda", "nvjpeg2k"):
+        batch = replace(batch, frames=batch.frames.get())
+    if validate:
+        validate_values(batch.frames, batch.spec, request.transfer_syntax_uid, options)
+    return Encoded(choice.codec.encode_batch(batch, request), choice)
+
+
+def decode_batch(codestreams: Sequence[bytes], request: DecodeRequest, backend: str = "auto") -> Decoded:
+    """Decode a batch of codestreams and give the frames the dtype that the dataset says.
+
+    Parameters
+    ----------
+    codestreams : sequence of bytes
+        One a frame.
+    request : DecodeRequest
+        What they are; `num_frames` is their number.
+    backend : str
+        ``"auto"`` or the name of one.
+
+    Raises
+    ------
+    CodestreamError
+        If the bytes are wrong, or do not hold what `request.spec` says.
+    ParameterError, LimitExceededError, UnsupportedError, BackendUnavailableError
+        As `decode_frames` does.
+    """
+    codestreams = _checked(codestreams, request)
+    choice = choose(request, backend)
+    found = choice.codec.decode_batch(codestreams, request)
+    return Decoded(conform(_with_own_colour(found, codestreams, request), request), choice)
+
+
+def _with_own_colour(found: FrameBatch, codestreams: list[bytes], request: DecodeRequest) -> FrameBatch:
+    """Believe a JPEG or JPEG-LS codestream about its colour space before the dataset, as pydicom does."""
+    family = get_format(request.transfer_syntax_uid).family
+    if found.spec.samples_per_pixel != 3 or family not in (Family.JPEG, Family.JPEG_LS):
+        return found
+    colours = [codestream_colour(codestream) for codestream in codestreams]
+    for index, colour in enumerate(colours):
+        if colour != colours[0]:
+            raise CodestreamError(
+                f"the codestream says its colour space is '{colour}', those before it say '{colours[0]}'",
+                format=get_format(request.transfer_syntax_uid).name,
+                frame=request.first_frame + index,
+            )
+    told = found.spec.photometric_interpretation
+    if colours[0] == "RGB" and told != "RGB":
+        return replace(found, spec=found.spec.replace(photometric_interpretation="RGB"))
+    if colours[0] == "YBR" and "YBR" not in told:
+        return replace(found, spec=found.spec.replace(photometric_interpretation="YBR_FULL"))
+    return found
+
+
+def _checked(codestreams: Sequence[bytes], request: DecodeRequest) -> list[bytes]:
+    """Refuse what is no batch of codestreams, before any work is done.
+
+    Raises
+    ------
+    ParameterError
+        If it is one buffer, is empty, holds other things than bytes, or has another number than requested.
+    LimitExceededError
+        If one frame is above the request's `max_frame_bytes`.
+    """
+    if isinstance(codestreams, (bytes, bytearray, memoryview, str)):
+        raise ParameterError("'codestreams' must be a sequence with one codestream a frame, not a single buffer")
+    if not len(codestreams):
+        raise ParameterError("There are no codestreams to decode")
+    if len(codestreams) != request.num_frames:
+        raise ParameterError(f"{len(codestreams)} codestreams were given for {request.num_frames} frames")
+    limit = request.options.max_frame_bytes
+    if request.spec.num_bytes > limit:
+        raise LimitExceededError(
+            f"A frame of {request.spec.num_bytes} bytes is above 'max_frame_bytes', which is {limit}"
+        )
+    return [_as_bytes(codestream, request.first_frame + k) for k, codestream in enumerate(codestreams)]
+
+
+def decode_options(options: dict[str, Any]) -> DecodeOptions:
+    """Make checked options of a caller's keywords; None stands for not given.
+
+    Raises
+    ------
+    ParameterError
+        If a keyword is unknown or its value not allowed.
+    """
+    allowed = {field.name for field in dataclasses.fields(DecodeOptions)}
+    if unknown := set(options) - allowed:
+        raise ParameterError(f"Unknown decoding options {sorted(unknown)}, allowed are {sorted(allowed)}")
+    return DecodeOptions(**{name: value for name, value in options.items() if value is not None})
+
+
+def _as_bytes(codestream: Any, frame: int) -> bytes:
+    if isinstance(codestream, bytes):
+        return codestream
+    if isinstance(codestream, (bytearray, memoryview)):
+        return bytes(codestream)
+    raise ParameterError(f"The codestream of frame {frame} must be bytes, not '{type(codestream).__name__}'")
+
+
+def _split_keywords(uid: str, keywords: dict[str, Any]) -> tuple[EncodeOptions, dict[str, Any]]:
+    get_format(uid)
+    if unknown := set(keywords) - _ENCODE_OPTIONS - _ATTRIBUTES:
+        allowed = sorted(_ENCODE_OPTIONS) + sorted(_ATTRIBUTES)
+        raise ParameterError(f"Unknown options or attributes {sorted(unknown)}, allowed are {allowed}")
+    options = {name: value for name, value in keywords.items() if name in _ENCODE_OPTIONS}
+    attributes = {name: value for name, value in keywords.items() if name in _ATTRIBUTES and value is not None}
+    return EncodeOptions.for_transfer_syntax(str(uid), **options), attributes
