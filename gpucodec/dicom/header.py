@@ -207,11 +207,13 @@ def _parsing(parse: Callable[[], _Result], file: BinaryIO) -> _Result:
     """Run a parser of pydicom's; on broken bytes it fails in many ways, which all mean the same."""
     try:
         return parse()
-    except (GpucodecError, OSError, MemoryError):
+    except (GpucodecError, MemoryError):
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # from the file itself; pydicom raises it, without a number, for bytes too
         offset = None if file.closed else file.tell()
-        reason = str(error) or type(error).__name__
+        reason = str(error).partition("\n")[0] or type(error).__name__
         raise CodestreamError(f"the dataset cannot be parsed: {reason}", format=_FORMAT, offset=offset) from error
 
 

@@ -339,10 +339,11 @@ def _encoding(write: Callable[[], object]) -> None:
     """Run an encoder of pydicom's; on values that do not fit their VR it fails in many ways."""
     try:
         write()
-    except (OSError, MemoryError):
+    except MemoryError:
         raise
-    except Exception as error:
-        raise ParameterError(f"The dataset cannot be written: {error}") from error
+    except Exception as error:  # an OSError too: pydicom raises it for values, and the file here is in memory
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise ParameterError(f"The dataset cannot be written: {reason}") from error
 
 
 def _move(file: BinaryIO, start: int, target: int, length: int) -> None:

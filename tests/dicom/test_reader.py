@@ -447,6 +447,9 @@ def test_a_file_cut_anywhere_is_an_error_unless_its_pixel_data_are_whole(tmp_pat
             "deflated": DeflatedExplicitVRLittleEndian,
         }[kind]
         ds, pixels = image(frames=2, uid=uid)
+        item = Dataset()
+        item.ReferencedSOPInstanceUID = "1.2.3.4"
+        ds.ReferencedImageSequence = [item, item]
         path = stored(tmp_path, ds)
     content = path.read_bytes()
     whole = complete_length(path, kind == "rle")
