@@ -97,8 +97,9 @@ def compress(
     else:
         frames, spec = frames_of_array(ds, arr)
     codestreams = _encode(frames, spec, str(uid), checked, backend, from_array=arr is not None)
+    pixel_data, tables = _encapsulated(codestreams, encapsulate_ext)
     with unchanged_on_error(ds):
-        _set_encapsulated(ds, codestreams, encapsulate_ext)
+        ds.PixelData = pixel_data
         describe_compression(
             ds,
             str(uid),
@@ -108,6 +109,8 @@ def compress(
             num_compressed=sum(len(codestream) for codestream in codestreams),
             generate_instance_uid=generate_instance_uid,
         )
+        for keyword, table in tables.items():
+            setattr(ds, keyword, table)
     _forget_pixel_array(ds)
     return ds
 
@@ -185,15 +188,13 @@ def _encode(
     return codestreams
 
 
-def _set_encapsulated(ds: Dataset, codestreams: list[bytes], encapsulate_ext: bool) -> None:
+def _encapsulated(codestreams: list[bytes], encapsulate_ext: bool) -> tuple[bytes, dict[str, bytes]]:
+    """Return pixel data with a basic offset table, or with an extended one where 32 bits do not reach (PS3.5 A.4)."""
     last_offset = sum(len(codestream) + len(codestream) % 2 + 8 for codestream in codestreams[:-1])
-    for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
-        if keyword in ds:
-            delattr(ds, keyword)
-    if encapsulate_ext or last_offset > 2**32 - 1:
-        ds.PixelData, ds.ExtendedOffsetTable, ds.ExtendedOffsetTableLengths = encapsulate_extended(codestreams)
-    else:
-        ds.PixelData = encapsulate(codestreams)
+    if not encapsulate_ext and last_offset < 2**32:
+        return encapsulate(codestreams), {}
+    pixel_data, offsets, lengths = encapsulate_extended(codestreams)
+    return pixel_data, {"ExtendedOffsetTable": offsets, "ExtendedOffsetTableLengths": lengths}
 
 
 def _decode(
