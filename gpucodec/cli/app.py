@@ -43,3 +43,7 @@ def _root(
 def main() -> None:
     """Run the command line."""
     sys.exit(app())
+
+
+if __name__ == "__main__":
+    main()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gpucodec.codecs.options import EncodeOptions
-from gpucodec.errors import GpucodecError, VerificationError
+from gpucodec.errors import CodestreamError, LimitExceededError, ParameterError, UnsupportedError, VerificationError
 from gpucodec.frames import TAGS, FrameBatch
 
 __all__ = ["Comparison", "allowed_error", "compare"]
@@ -128,7 +128,7 @@ def _written(batches: Iterable[FrameBatch]) -> Iterator[FrameBatch]:
     """Yield batches; a file of our own that cannot be decoded is a failed verification, not a bad source."""
     try:
         yield from batches
-    except GpucodecError as error:
+    except (CodestreamError, LimitExceededError, ParameterError, UnsupportedError) as error:
         raise VerificationError(f"What was written cannot be decoded: {error}") from error
 
 
