@@ -59,7 +59,7 @@ def _rows(reader: FrameReader) -> Iterator[tuple[str, str]]:
     yield from _frame_rows(reader)
     yield from _size_rows(reader)
     if reader.is_compressed:
-        yield "Offset table", "extended" if "ExtendedOffsetTable" in reader.dataset else "basic, or none"
+        yield "Offset table", reader.offset_table
         yield "First codestream", _codestream(reader)
         yield "Decoded by", _decoder(reader)
 

@@ -62,12 +62,15 @@ class FrameIndex:
         Index of each frame's first fragment, and at the end the number of fragments.
     end : int
         Byte offset behind the pixel data.
+    table : str
+        What told the frames apart: ``"extended"`` or ``"basic"`` for an offset table, ``"none"`` without one.
     """
 
     offsets: array[int]
     lengths: array[int]
     first_fragments: Sequence[int]
     end: int
+    table: str
 
     @property
     def num_bytes(self) -> int:
@@ -161,12 +164,12 @@ def index_frames(
     items = _walk(file, start, end, table, is_delimited)
     first: Sequence[int]
     if extended is not None:
-        first = _by_extended_table(items, num_frames, *extended)
+        first, kind = _by_extended_table(items, num_frames, *extended), "extended"
     elif table:
-        first = _by_table(items, num_frames, table, "Basic Offset Table")
+        first, kind = _by_table(items, num_frames, table, "Basic Offset Table"), "basic"
     else:
-        first = _without_table(file, items, num_frames, family)
-    return FrameIndex(items.offsets, items.lengths, first, items.end)
+        first, kind = _without_table(file, items, num_frames, family), "none"
+    return FrameIndex(items.offsets, items.lengths, first, items.end, kind)
 
 
 def _basic_offset_table(file: BinaryIO, offset: int, end: int) -> tuple[list[int], int]:

@@ -53,6 +53,8 @@ class FrameReader:
         How many frames there are.
     encoded_num_bytes : int
         Bytes of all frames as they stand in the file, without padding and item headers.
+    offset_table : str
+        Compressed: ``"basic"``, ``"extended"`` or ``"none"``. Native: empty.
 
     Raises
     ------
@@ -82,10 +84,12 @@ class FrameReader:
             if self.is_compressed:
                 self._index = self._open_encapsulated(self._header)
                 self.encoded_num_bytes = self._index.num_bytes
+                self.offset_table = self._index.table
                 end = self._index.end
             else:
                 self._layout = self._open_native(self._header)
                 self.encoded_num_bytes = self._layout.num_bytes
+                self.offset_table = ""
                 end = self._header.pixel_data.offset + self._header.pixel_data.length
             self.trailing: Dataset = read_trailing(self._header, end)
             self._stack = stack.pop_all()

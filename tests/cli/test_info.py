@@ -30,6 +30,25 @@ def test_info_says_what_is_in_a_file(run: _Run, copy_real: _Copy, name: str, exp
     assert [text for text in expected if text not in result.output] == []
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "kind"),
+    [
+        ("MR_small.dcm", [], "basic"),
+        ("MR_small.dcm", ["--encapsulate-ext"], "extended"),
+        ("JPEG2000.dcm", None, "none"),
+    ],
+)
+def test_info_tells_the_kind_of_offset_table(
+    run: _Run, copy_real: _Copy, tmp_path: Path, name: str, options: list[str] | None, kind: str
+) -> None:
+    path = copy_real(name) / name
+    if options is not None:
+        run("transcode", path, tmp_path / "out.dcm", "--to", "rle", *options)
+        path = tmp_path / "out.dcm"
+    lines = [line.split() for line in run("info", path).output.splitlines()]
+    assert ["Offset", "table", kind] in lines
+
+
 def test_info_of_what_is_no_image_is_an_error(run: _Run, copy_real: _Copy, tmp_path: Path) -> None:
     result = run("info", copy_real("rtplan.dcm") / "rtplan.dcm")
     assert result.exit_code == 1
