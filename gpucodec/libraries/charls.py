@@ -9,13 +9,15 @@ import numpy as np
 from gpucodec.codecs.base import Codec, DecodeRequest, EncodeRequest
 from gpucodec.codecs.formats import Family
 from gpucodec.codecs.options import DecodeOptions, EncodeOptions
-from gpucodec.errors import CodestreamError, GpucodecError
+from gpucodec.errors import CodestreamError, GpucodecError, TruncatedCodestreamError
 from gpucodec.frames import FrameSpec
 from gpucodec.libraries.base import LibraryCodec, found_spec, narrow, read_header, translated
 
 __all__ = ["codecs", "decode_frame", "encode_frame", "inspect"]
 
 _HEADROOM = bytes(1024)
+_SOS = b"\xff\xda"
+_EOI = b"\xff\xd9"
 
 
 class CharlsCodec(LibraryCodec):
@@ -119,6 +121,9 @@ def decode_frame(codestream: bytes, spec: FrameSpec, options: DecodeOptions) -> 
     from jpeg_ls import decode_pixel_data
 
     found = inspect(codestream, spec, options)
+    if codestream.rfind(_EOI) < codestream.find(_SOS):
+        # CharLS says so, too, but 2.4 may first count zero bits past the end for seconds, with no marker to stop it
+        raise TruncatedCodestreamError("no EOI marker", format="JPEG-LS", offset=len(codestream))
     with translated(CodestreamError, format="JPEG-LS"):
         content, info = decode_pixel_data(codestream)
     if found.samples_per_pixel == 1 or info["interleave_mode"]:
