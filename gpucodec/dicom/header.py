@@ -55,6 +55,19 @@ _PIXEL_VRS = (b"OB", b"OW", b"OF", b"OD", b"UN")
 # What a deflated dataset may hold besides its pixel data.
 _DEFLATED_ALLOWANCE = 1 << 28
 _SWAP_WIDTH = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
+# The Image Pixel Module is read where its own errors are raised.
+_USED = (
+    "SpecificCharacterSet",
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "PlanarConfiguration",
+    "HighBit",
+    "LossyImageCompression",
+    "LossyImageCompressionRatio",
+    "LossyImageCompressionMethod",
+    "ExtendedOffsetTable",
+    "ExtendedOffsetTableLengths",
+)
 _Result = TypeVar("_Result")
 
 
@@ -128,7 +141,7 @@ def open_header(path: str | Path, stack: contextlib.ExitStack) -> Header:
     file = stack.enter_context(BoundedReader(Path(path).open("rb", buffering=0)))  # noqa: SIM115 - the stack closes it
     start = _dataset_start(file)
     meta = _file_meta(file, start)
-    if str(meta.get("TransferSyntaxUID", "")) == DEFLATED:
+    if _parsing(lambda: str(meta.get("TransferSyntaxUID", "")), file) == DEFLATED:
         return _open_deflated(file, start, meta, stack)
     file.seek(0)
     dataset = _parsing(lambda: dcmread(file, stop_before_pixels=True, force=True), file)
@@ -158,17 +171,21 @@ def read_trailing(header: Header, offset: int) -> Dataset:
     found = _parsing(
         lambda: read_dataset(file, header.is_implicit, header.is_little_endian, parent_encoding=encoding), file
     )
-    for tag in list(found.keys()):
-        if tag.group <= 2:
-            del found[tag]
-        elif tag < PIXEL_DATA:
-            header.dataset.setdefault(tag, found[tag])
-            del found[tag]
     if PIXEL_DATA in found:
         raise CodestreamError("there is a second (7FE0,0010) 'Pixel Data'", format=_FORMAT, offset=offset)
+    _parsing(lambda: _sort_out(found, header.dataset), file)
     if not header.is_little_endian:
         _parsing(lambda: _swap_words(found), file)
     return found
+
+
+def _sort_out(found: Dataset, dataset: Dataset) -> None:
+    """Keep what belongs after the pixel data."""
+    for tag in list(found.keys()):
+        if tag.group > 2 and tag < PIXEL_DATA and tag not in dataset:
+            dataset[tag] = found[tag]
+        if tag < PIXEL_DATA:
+            del found[tag]
 
 
 def _dataset_start(file: BinaryIO) -> int:
@@ -218,6 +235,7 @@ def _parsing(parse: Callable[[], _Result], file: BinaryIO) -> _Result:
 
 
 def _header(file: BinaryIO, dataset: FileDataset, offset: int) -> Header:
+    _parsing(lambda: _convert_used(dataset), file)
     declared = str(dataset.file_meta.get("TransferSyntaxUID", "") or "")
     little = declared != EXPLICIT_BIG_ENDIAN if declared else bool(dataset.original_encoding[1])
     num_bytes = file.seek(0, io.SEEK_END)
@@ -227,6 +245,14 @@ def _header(file: BinaryIO, dataset: FileDataset, offset: int) -> Header:
     return Header(
         file, num_bytes, dataset, declared or _shown(implicit, little, pixel_data), pixel_data, implicit, little
     )
+
+
+def _convert_used(dataset: FileDataset) -> None:
+    """Convert now what is going to be used; pydicom would do it, and fail, when it is. The rest is copied as it is."""
+    for _ in dataset.file_meta:
+        pass
+    for keyword in _USED:
+        dataset.get(keyword)
 
 
 def _shown(implicit: bool, little: bool, pixel_data: PixelDataElement) -> str:

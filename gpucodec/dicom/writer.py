@@ -12,12 +12,14 @@ import struct
 from array import array
 from collections.abc import Callable, Sequence
 from io import BytesIO
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import dcmwrite, write_dataset
+from pydicom.tag import BaseTag
 
 from gpucodec.codecs.formats import get_format
 from gpucodec.dicom.encapsulation import SEQUENCE_DELIMITER, item_header
@@ -32,6 +34,7 @@ MAX_BASIC_OFFSET = 2**32 - 1
 _MAX_VALUE_BYTES = 2**32 - 2  # PS3.5 7.1: 32 bits, even, not "undefined"
 _COPY_BYTES = 1 << 22
 _PIXEL_GROUP = 0x7FE00000
+_Result = TypeVar("_Result")
 
 
 class _Writer:
@@ -298,11 +301,14 @@ def _element(tag: int, vr: bytes, value: bytes) -> bytes:
     return struct.pack("<HH2sHL", tag >> 16, tag & 0xFFFF, vr, 0, len(value)) + value
 
 
-def _part(dataset: Dataset, first: int, last: int) -> Dataset:
+def _part(dataset: Dataset, first: int, last: int, more: Dataset | None = None) -> Dataset:
     """Return the elements from tag `first` to `last` as a dataset that is encoded as the whole one was."""
     charset = dataset.original_character_set or "iso8859"
-    part = Dataset(parent_encoding=charset)
-    part.update({tag: dataset.get_item(tag) for tag in dataset.keys() if first <= tag <= last})  # noqa: SIM118
+    elements: dict[BaseTag, DataElement | RawDataElement] = {}
+    for each in (dataset, more):
+        if each is not None:  # as they stand: an element that nobody used is copied without a look at its value
+            elements |= {tag: each.get_item(tag) for tag in each.keys() if first <= tag <= last}  # noqa: SIM118
+    part = Dataset(elements, parent_encoding=charset)
     implicit, little = dataset.original_encoding
     part.set_original_encoding(implicit, little, charset)
     return part
@@ -310,7 +316,7 @@ def _part(dataset: Dataset, first: int, last: int) -> Dataset:
 
 def _render_header(dataset: Dataset) -> bytes:
     """Encode preamble, file meta information and everything before the pixel data, PS3.10 7.1."""
-    header = _part(dataset, 0x00030000, _PIXEL_GROUP - 1)
+    header = _encoding(lambda: _part(dataset, 0x00030000, _PIXEL_GROUP - 1))
     header.file_meta = FileMetaDataset(dataset.file_meta)
     header.preamble = getattr(dataset, "preamble", None) or b"\0" * 128
     # Datasets without the UIDs that PS3.10 asks for are written as completely as they can be.
@@ -324,21 +330,18 @@ def _render_header(dataset: Dataset) -> bytes:
 
 
 def _render_trailing(dataset: Dataset, trailing: Dataset | None) -> bytes:
-    """Encode the elements after the pixel data."""
+    """Encode the elements after the pixel data; `trailing` is from the same file, so it is encoded alike."""
     out = DicomBytesIO()
     out.is_little_endian, out.is_implicit_VR = True, False
-    after = _part(dataset, PIXEL_DATA + 1, 0xFFFFFFFF)
-    if trailing is not None:
-        # From the same file, so encoded alike.
-        after.update({tag: trailing.get_item(tag) for tag in trailing.keys() if tag > PIXEL_DATA})  # noqa: SIM118
+    after = _encoding(lambda: _part(dataset, PIXEL_DATA + 1, 0xFFFFFFFF, trailing))
     _encoding(lambda: write_dataset(out, after, dataset.get("SpecificCharacterSet", "iso8859")))
     return out.getvalue()
 
 
-def _encoding(write: Callable[[], object]) -> None:
+def _encoding(write: Callable[[], _Result]) -> _Result:
     """Run an encoder of pydicom's; on values that do not fit their VR it fails in many ways."""
     try:
-        write()
+        return write()
     except MemoryError:
         raise
     except Exception as error:  # an OSError too: pydicom raises it for values, and the file here is in memory

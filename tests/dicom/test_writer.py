@@ -346,3 +346,21 @@ def test_memory_is_bounded_by_the_batch_and_not_by_the_file(tmp_path):
     with FrameReader(tmp_path / "large.dcm") as reader:
         assert reader.encoded_num_bytes == frames << 20
         assert reader.dataset.ImageComments == "moved"
+
+
+def test_values_that_nobody_used_are_copied_as_they_stand(tmp_path):
+    """Real files have numbers that are none; they are not ours to judge, and survive."""
+    content = written([b"ab", b"cd"], dataset(StageNumber="77", PatientWeight="80.50"))
+    path = tmp_path / "odd.dcm"
+    path.write_bytes(content.replace(b"IS\x02\x0077", b"IS\x02\x007A"))
+    with FrameReader(path) as reader:
+        again = rewritten(reader)
+    assert again == path.read_bytes()
+
+
+def test_a_broken_element_is_a_parameter_error(tmp_path):
+    content = written([b"ab", b"cd"], dataset(StageNumber=""))
+    path = tmp_path / "broken.dcm"
+    path.write_bytes(content.replace(b"IS\x00\x00", b"I\x80\x00\x00"))
+    with FrameReader(path) as reader, pytest.raises(ParameterError, match="cannot be written"):
+        rewritten(reader)
