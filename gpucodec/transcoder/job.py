@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from gpucodec.codecs.base import EncodeRequest
-from gpucodec.codecs.dispatch import choose
+from gpucodec.codecs.dispatch import Choice, choose
 from gpucodec.codecs.formats import Family, get_format
 from gpucodec.dicom.attributes import describe_compression, describe_decompression, update_compression_ratio
 from gpucodec.dicom.coding import encode_batch
@@ -133,9 +133,7 @@ class _Job:
         name = encoded_photometric_interpretation(uid, source.spec)
         spec = source.spec.replace(photometric_interpretation=name)
         validate_profile(uid, spec)
-        choice = choose(EncodeRequest(uid, spec, source.num_frames, self.settings.options), self.settings.backend)
-        self.report.backend, self.report.codec = choice.codec.backend, choice.codec.name
-        self.report.rejected = choice.rejected
+        choose(EncodeRequest(uid, spec, source.num_frames, self.settings.options), self.settings.backend)
         return spec
 
     def _write(self, reader: FrameReader, source: FrameSource, spec: FrameSpec, pending: PendingFile) -> None:
@@ -206,7 +204,15 @@ class _Job:
             self.settings.backend,
             validate=not self._keeps_containers,
         )
+        self._report_choice(encoded.choice)
         return encoded.codestreams
+
+    def _report_choice(self, choice: Choice) -> None:
+        """Say which codec encoded the file: that of the first batch, should a last, smaller one suit another."""
+        report = self.report
+        if not report.codec:
+            report.backend, report.codec = choice.codec.backend, choice.codec.name
+        report.rejected |= choice.rejected
 
     @property
     def _keeps_containers(self) -> bool:
