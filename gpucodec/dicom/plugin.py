@@ -149,25 +149,42 @@ def _encode_frame(src: bytes, runner: Any) -> bytes:
 def _encode_window(runner: Any, frame_bytes: int) -> FrameWindow[bytes]:
     job = _EncodeJob.of(runner, frame_bytes)
     num_frames = runner.number_of_frames
-    # The window must not hold the runner, whose life it shares: only what `get_frame` reads of it.
-    source = _SourceFrames(runner)
+    # The window lives as long as the runner: it must not hold it, only what frames are cut from.
+    ahead = _array_frames(runner, job) if runner.is_array else _buffer_frames(runner, job)
 
     def take(first: int, count: int) -> list[bytes]:
-        return [source.get_frame(index) for index in range(first, min(first + count, num_frames))]
+        # A source that is shorter than it should be ends the window: pydicom gets there, and says so.
+        return list(itertools.takewhile(bool, map(ahead, range(first, min(first + count, num_frames)))))
 
     return FrameWindow(num_frames, window_frames(frame_bytes), take, job.encode)
 
 
-class _SourceFrames:
-    """A second runner over the same source: cuts frames as pydicom's own does, for as long as a window needs."""
+def _array_frames(runner: Any, job: _EncodeJob) -> Callable[[int], bytes]:
+    """Cut frames from an array as pydicom does: narrowed, and for JPEG-LS by plane if that is asked for."""
+    source, dtype, by_plane = runner.src, job.dtype, job.by_plane
 
-    def __init__(self, runner: Any) -> None:
-        self._runner = type(runner)(runner.transfer_syntax)
-        self._runner.set_source(runner.src)
-        self._runner.set_options(**runner.options)
+    def cut(index: int) -> bytes:
+        if index >= len(source):
+            return b""
+        frame = source[index].astype(dtype, copy=False)
+        content: bytes = (frame.transpose(2, 0, 1) if by_plane else frame).tobytes()
+        return content
 
-    def get_frame(self, index: int) -> bytes:
-        return bytes(self._runner.get_frame(index))
+    return cut
+
+
+def _buffer_frames(runner: Any, job: _EncodeJob) -> Callable[[int], bytes]:
+    """Cut frames from a buffer as pydicom does: the low bytes of each sample."""
+    source, itemsize, num_samples = runner.src, job.dtype.itemsize, job.spec.num_samples
+    width = max(1, runner.bits_allocated // 8)
+
+    def cut(index: int) -> bytes:
+        if (index + 1) * num_samples * width > len(source):
+            return b""
+        samples = np.frombuffer(source, np.uint8, num_samples * width, index * num_samples * width)
+        return samples.reshape(num_samples, width)[:, :itemsize].tobytes()
+
+    return cut
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,6 +180,18 @@ class TestEncodingAhead:
         for frames, encoded in zip(images, results, strict=True):
             assert encoded == [frame.tobytes() for frame in frames]
 
+    @pytest.mark.parametrize("as_array", [True, False])
+    def test_a_source_that_ends_early_gives_the_frames_that_it_has(self, codec, as_array):
+        frames = image(6)
+        source = frames if as_array else frames.tobytes()
+        options = options_of(frames, number_of_frames=9)
+        stream = get_encoder(RLELossless).iter_encode(source, encoding_plugin=LABEL, validate=False, **options)
+        for frame in frames:
+            assert next(stream) == frame.tobytes()
+        with pytest.raises(RuntimeError):
+            next(stream)
+        assert codec.encoded_sizes == [1, 4, 1]
+
 
 class TestWhatTheEncoderIsTold:
     def request(self, codec, uid, frames, **changes):

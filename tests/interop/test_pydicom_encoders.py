@@ -63,7 +63,7 @@ def within_signed_range(ds, options):
     return np.clip(array, -edge, edge - 1).astype(array.dtype)
 
 
-@pytest.mark.parametrize(("name", "uid", "options"), cases())
+@pytest.mark.parametrize(("name", "uid", "options"), list(cases()))
 def test_every_frame_is_what_the_other_plugin_makes_of_it(name, uid, options):
     ds = read(name)
     array = within_signed_range(ds, options)
