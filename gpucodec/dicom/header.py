@@ -8,15 +8,15 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import BinaryIO, TypeVar
 
-import numpy as np
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag
 
 from gpucodec.dicom.bounded import BoundedReader
+from gpucodec.dicom.byte_order import swap_words
 from gpucodec.dicom.deflated import Inflater
 from gpucodec.dicom.image_pixel import frame_spec, number_of_frames
 from gpucodec.errors import CodestreamError, GpucodecError, LimitExceededError, UnsupportedError
@@ -54,7 +54,6 @@ _PIXEL_TAGS = (PIXEL_DATA, *_FLOAT_PIXEL_DATA)
 _PIXEL_VRS = (b"OB", b"OW", b"OF", b"OD", b"UN")
 # What a deflated dataset may hold besides its pixel data.
 _DEFLATED_ALLOWANCE = 1 << 28
-_SWAP_WIDTH = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
 # The Image Pixel Module is read where its own errors are raised.
 _USED = (
     "SpecificCharacterSet",
@@ -175,7 +174,7 @@ def read_trailing(header: Header, offset: int) -> Dataset:
         raise CodestreamError("there is a second (7FE0,0010) 'Pixel Data'", format=_FORMAT, offset=offset)
     _parsing(lambda: _sort_out(found, header.dataset), file)
     if not header.is_little_endian:
-        _parsing(lambda: _swap_words(found), file)
+        _parsing(lambda: swap_words(found), file)
     return found
 
 
@@ -241,7 +240,7 @@ def _header(file: BinaryIO, dataset: FileDataset, offset: int) -> Header:
     num_bytes = file.seek(0, io.SEEK_END)
     pixel_data, implicit = _pixel_data_element(file, offset, little)
     if not little:
-        _parsing(lambda: _swap_words(dataset), file)
+        _parsing(lambda: swap_words(dataset), file)
     return Header(
         file, num_bytes, dataset, declared or _shown(implicit, little, pixel_data), pixel_data, implicit, little
     )
@@ -316,16 +315,3 @@ def _open_deflated(file: BinaryIO, start: int, meta: Dataset, stack: contextlib.
     inflater.finish(header.pixel_data.offset + native_bytes + _DEFLATED_ALLOWANCE)
     header.num_bytes = inflater.num_bytes
     return header
-
-
-def _swap_words(dataset: Dataset) -> None:
-    """Turn big-endian words into little-endian ones; pydicom converts all values but those of other words."""
-    for element in dataset:
-        if element.VR == "SQ":
-            for item in element.value:
-                _swap_words(item)
-        elif element.VR in _SWAP_WIDTH and isinstance(element.value, bytes):
-            width = _SWAP_WIDTH[element.VR]
-            whole = len(element.value) // width * width
-            swapped: Any = np.frombuffer(element.value[:whole], f"u{width}").byteswap()
-            element.value = swapped.tobytes() + element.value[whole:]

@@ -10,20 +10,16 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Callable, Sequence
-from io import BytesIO
-from typing import BinaryIO, TypeVar
+from collections.abc import Sequence
+from typing import BinaryIO
 
 import numpy as np
-from pydicom.dataelem import DataElement, RawDataElement
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import dcmwrite, write_dataset
-from pydicom.tag import BaseTag
+from pydicom.dataset import Dataset
 
 from gpucodec.codecs.formats import get_format
 from gpucodec.dicom.encapsulation import SEQUENCE_DELIMITER, item_header
-from gpucodec.dicom.header import EXPLICIT_LITTLE_ENDIAN, PIXEL_DATA
+from gpucodec.dicom.header import EXPLICIT_LITTLE_ENDIAN
+from gpucodec.dicom.rendering import render_element, render_header, render_trailing
 from gpucodec.errors import LimitExceededError, ParameterError
 from gpucodec.frames import FrameBatch, FrameSpec
 
@@ -33,8 +29,6 @@ __all__ = ["EncapsulatedWriter", "NativeWriter"]
 MAX_BASIC_OFFSET = 2**32 - 1
 _MAX_VALUE_BYTES = 2**32 - 2  # PS3.5 7.1: 32 bits, even, not "undefined"
 _COPY_BYTES = 1 << 22
-_PIXEL_GROUP = 0x7FE00000
-_Result = TypeVar("_Result")
 
 
 class _Writer:
@@ -70,7 +64,7 @@ class _Writer:
         self._prefix_bytes = len(prefix)
 
     def _prefix(self) -> bytes:
-        return _render_header(self._dataset) + self._pixel_data_prefix()
+        return render_header(self._dataset) + self._pixel_data_prefix()
 
     def _pixel_data_prefix(self) -> bytes:
         raise NotImplementedError
@@ -107,7 +101,7 @@ class _Writer:
             raise ParameterError(f"{self._frames_written} frames were written, {self._num_frames} were announced")
         self._dataset = self._dataset if dataset is None else dataset
         prefix = self._prefix()
-        suffix = self._body_suffix() + _render_trailing(self._dataset, self._trailing)
+        suffix = self._body_suffix() + render_trailing(self._dataset, self._trailing)
         if len(prefix) != self._prefix_bytes:
             _move(self._file, self._prefix_bytes, len(prefix), self._body_bytes)
             self._prefix_bytes = len(prefix)
@@ -204,8 +198,8 @@ class EncapsulatedWriter(_Writer):
             # As pydicom does, the lengths are those of the items, with their padding.
             lengths = np.array([*self._lengths, *room], np.uint64)
             lengths += lengths % np.uint64(2)
-            parts += [_element(0x7FE00001, b"OV", offsets.astype("<u8").tobytes())]
-            parts += [_element(0x7FE00002, b"OV", lengths.astype("<u8").tobytes())]
+            parts += [render_element(0x7FE00001, b"OV", offsets.astype("<u8").tobytes())]
+            parts += [render_element(0x7FE00002, b"OV", lengths.astype("<u8").tobytes())]
         table = b"" if self._extended else offsets.astype("<u4").tobytes()
         parts += [struct.pack("<HH2sHL", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF), item_header(len(table)), table]
         return b"".join(parts)
@@ -294,59 +288,6 @@ def _transfer_syntax(dataset: Dataset) -> str:
     if not uid:
         raise ParameterError("Missing required element: (0002,0010) 'Transfer Syntax UID'")
     return uid
-
-
-def _element(tag: int, vr: bytes, value: bytes) -> bytes:
-    """Return an element with a 32-bit length, PS3.5 7.1.2."""
-    return struct.pack("<HH2sHL", tag >> 16, tag & 0xFFFF, vr, 0, len(value)) + value
-
-
-def _part(dataset: Dataset, first: int, last: int, more: Dataset | None = None) -> Dataset:
-    """Return the elements from tag `first` to `last` as a dataset that is encoded as the whole one was."""
-    charset = dataset.original_character_set or "iso8859"
-    elements: dict[BaseTag, DataElement | RawDataElement] = {}
-    for each in (dataset, more):
-        if each is not None:  # as they stand: an element that nobody used is copied without a look at its value
-            elements |= {tag: each.get_item(tag) for tag in each.keys() if first <= tag <= last}  # noqa: SIM118
-    part = Dataset(elements, parent_encoding=charset)
-    implicit, little = dataset.original_encoding
-    part.set_original_encoding(implicit, little, charset)
-    return part
-
-
-def _render_header(dataset: Dataset) -> bytes:
-    """Encode preamble, file meta information and everything before the pixel data, PS3.10 7.1."""
-    header = _encoding(lambda: _part(dataset, 0x00030000, _PIXEL_GROUP - 1))
-    header.file_meta = FileMetaDataset(dataset.file_meta)
-    header.preamble = getattr(dataset, "preamble", None) or b"\0" * 128
-    # Datasets without the UIDs that PS3.10 asks for are written as completely as they can be.
-    is_conformant = bool(dataset.get("SOPClassUID") and dataset.get("SOPInstanceUID"))
-    if not is_conformant:
-        header.file_meta.FileMetaInformationGroupLength = 0
-        header.file_meta.FileMetaInformationVersion = b"\0\1"
-    out = BytesIO()
-    _encoding(lambda: dcmwrite(out, header, enforce_file_format=is_conformant))
-    return out.getvalue()
-
-
-def _render_trailing(dataset: Dataset, trailing: Dataset | None) -> bytes:
-    """Encode the elements after the pixel data; `trailing` is from the same file, so it is encoded alike."""
-    out = DicomBytesIO()
-    out.is_little_endian, out.is_implicit_VR = True, False
-    after = _encoding(lambda: _part(dataset, PIXEL_DATA + 1, 0xFFFFFFFF, trailing))
-    _encoding(lambda: write_dataset(out, after, dataset.get("SpecificCharacterSet", "iso8859")))
-    return out.getvalue()
-
-
-def _encoding(write: Callable[[], _Result]) -> _Result:
-    """Run an encoder of pydicom's; on values that do not fit their VR it fails in many ways."""
-    try:
-        return write()
-    except MemoryError:
-        raise
-    except Exception as error:  # an OSError too: pydicom raises it for values, and the file here is in memory
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise ParameterError(f"The dataset cannot be written: {reason}") from error
 
 
 def _move(file: BinaryIO, start: int, target: int, length: int) -> None:
