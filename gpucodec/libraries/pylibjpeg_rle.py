@@ -86,7 +86,7 @@ def encode_frame(frame: bytes, spec: FrameSpec, options: EncodeOptions) -> bytes
     """
     from rle.utils import encode_pixel_data
 
-    with translated(GpucodecError), _no_panic(GpucodecError("pylibjpeg-rle failed")):
+    with translated(GpucodecError), _no_panic():
         codestream: bytes = encode_pixel_data(
             frame,
             byteorder="<",
@@ -115,8 +115,7 @@ def decode_frame(codestream: bytes, spec: FrameSpec, options: DecodeOptions) -> 
     # output turns them round.
     order = "<" if options.rle_segment_order == ">" else ">"
     size = {"rows": spec.rows, "columns": spec.columns, "bits_allocated": spec.bits_allocated}
-    panic = CodestreamError("pylibjpeg-rle failed", format="RLE")
-    with translated(CodestreamError, format="RLE"), _no_panic(panic):
+    with translated(CodestreamError, format="RLE"), _no_panic():
         content: bytearray = decode_pixel_data(codestream, version=2, byteorder=order, **size)
     if found.samples_per_pixel == 1:
         return content, found
@@ -128,11 +127,11 @@ def decode_frame(codestream: bytes, spec: FrameSpec, options: DecodeOptions) -> 
 
 
 @contextmanager
-def _no_panic(error: GpucodecError) -> Iterator[None]:
-    """Turn a panic of the library's Rust code, which is no `Exception`, into an error."""
+def _no_panic() -> Iterator[None]:
+    """Turn a panic of the library's Rust code, which is no `Exception`, into one."""
     try:
         yield
     except BaseException as panic:
         if type(panic).__name__ != "PanicException":
             raise
-        raise error from panic
+        raise RuntimeError(f"pylibjpeg-rle panicked: {panic}") from panic

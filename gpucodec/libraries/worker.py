@@ -7,6 +7,7 @@ neither the parent's ``__main__`` nor anything but the one library that is neede
 from __future__ import annotations
 
 import math
+import os
 import signal
 import socket
 import sys
@@ -24,6 +25,8 @@ _GRACE = 30  # seconds that the parent has to end a stuck worker before the kern
 def main(channel_fd: int, buffer_fd: int) -> None:
     """Serve tasks until the parent closes its end of the channel or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what an interrupt means
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a panic of a library prints pages, and is an error anyway
+        os.dup2(nowhere.fileno(), 2)
     channel = socket.socket(fileno=channel_fd)
     buffer = SharedBuffer(buffer_fd)
     while True:

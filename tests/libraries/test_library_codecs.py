@@ -319,6 +319,12 @@ def test_rle_headers_that_do_not_fit():
         decode(RLE, [codestream], FrameSpec(48, 64))
     with pytest.raises(CodestreamError, match=r"RLE: .*frame 2"):
         decode(RLE, [codestream, codestream, codestream[:70]])
+    # The second segment holds one byte more than a plane: pylibjpeg-rle panics, which is no Exception.
+    _, second = struct.unpack_from("<2I", codestream, 4)
+    longer = codestream[:second] + bytes([0, 7]) + codestream[second:]
+    for isolate in (False, True):
+        with pytest.raises(CodestreamError, match=r"RLE: pylibjpeg-rle panicked: .*frame 1"):
+            decode(RLE, [codestream, longer], isolate=isolate)
 
 
 def _fuzzed():
