@@ -28,15 +28,15 @@ lint: $(VENV)/.installed-test
 
 # The simulator replaces numba.cuda for the whole process, so its tests are a run of their own.
 test-simulator: $(VENV)/.installed-test
-	NUMBA_ENABLE_CUDASIM=1 $(PYTEST) -m simulator
+	NUMBA_ENABLE_CUDASIM=1 $(PYTEST) -m kernel tests/kernels tests/codecs
 
 test-cpu: $(VENV)/.installed-test
-	$(PYTEST) -m "not simulator"
+	$(PYTEST)
 
 test: lint test-simulator test-cpu
 
 bounds: $(VENV)/.installed-test
-	NUMBA_BOUNDSCHECK=1 $(PYTEST) -m "not simulator and not compile"
+	NUMBA_BOUNDSCHECK=1 $(PYTEST) -m "not compile"
 
 fuzz: $(VENV)/.installed-test
 	$(BIN)/python -m tests.fuzz

@@ -1,0 +1,1 @@
+"""Benchmarks: the same work on us and on every peer, in one run; and what the compilers make of the kernels."""

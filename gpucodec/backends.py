@@ -1,0 +1,152 @@
+"""What can execute kernels here: arrays, copies and launches behind one small seam, and honest availability.
+
+Codecs know only `Executor`. Outside of this file and ``gpucodec_kernels.target`` nothing mentions CuPy or
+Numba's CUDA target.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from gpucodec.errors import BackendUnavailableError
+
+__all__ = ["KERNEL_BACKENDS", "Executor", "executor", "why_unavailable"]
+
+KERNEL_BACKENDS = ("cpu", "cuda", "simulator")
+
+
+class Executor:
+    """The CPU, and the simulator, whose arrays are NumPy's too.
+
+    Parameters
+    ----------
+    backend : str
+        ``"cpu"``, ``"cuda"`` or ``"simulator"``.
+    """
+
+    # Samples per index for kernels that work on neighbouring samples: enough to vectorise.
+    samples_per_index = 8192
+
+    def __init__(self, backend: str) -> None:
+        self.backend = backend
+
+    def empty(self, size: int, dtype: Any) -> Any:
+        """Return an uninitialised one-dimensional array where the kernels run."""
+        return np.empty(size, dtype)
+
+    def upload(self, array: np.ndarray[Any, Any]) -> Any:
+        """Return a host array's contents where the kernels run; the same array where that is the host."""
+        return array
+
+    def download(self, array: Any) -> np.ndarray[Any, Any]:
+        """Return an array's contents on the host, after all launches before it are done."""
+        result: np.ndarray[Any, Any] = array
+        return result
+
+    def launch(self, kernel: Any, count: int, *arguments: Any) -> None:
+        """Run a kernel for every index from 0 to `count`."""
+        from gpucodec_kernels.target import launch
+
+        launch(self.backend, kernel, count, *arguments)
+
+
+class _CudaExecutor(Executor):
+    """CuPy owns memory and streams; Numba's kernels take both through their array and stream protocols."""
+
+    # Neighbouring threads take neighbouring samples, so that a warp's accesses fall together.
+    samples_per_index = 1
+
+    def empty(self, size: int, dtype: Any) -> Any:
+        import cupy
+
+        return cupy.empty(size, dtype)
+
+    def upload(self, array: np.ndarray[Any, Any]) -> Any:
+        import cupy
+
+        return cupy.asarray(array)
+
+    def download(self, array: Any) -> np.ndarray[Any, Any]:
+        import cupy
+
+        host: np.ndarray[Any, Any] = cupy.asnumpy(array)
+        return host
+
+    def launch(self, kernel: Any, count: int, *arguments: Any) -> None:
+        import cupy
+        from gpucodec_kernels.target import launch
+        from numba import cuda
+
+        stream = cuda.external_stream(cupy.cuda.get_current_stream().ptr)
+        launch(self.backend, kernel, count, *arguments, stream=stream)
+
+
+@cache
+def executor(backend: str) -> Executor:
+    """Return what runs kernels for a backend.
+
+    Raises
+    ------
+    BackendUnavailableError
+        If it cannot be used here, with the reason and the cure.
+    """
+    if reason := why_unavailable(backend):
+        raise BackendUnavailableError(f"The backend '{backend}' cannot be used here: {reason}")
+    return _CudaExecutor(backend) if backend == "cuda" else Executor(backend)
+
+
+@cache
+def why_unavailable(backend: str) -> str:
+    """Return why a backend cannot be used here, with the cure; an empty string when it can.
+
+    Parameters
+    ----------
+    backend : str
+        ``"cpu"``, ``"cuda"``, ``"simulator"``, ``"nvjpeg2k"`` or ``"library"``.
+    """
+    if backend == "cuda":
+        return _why_no_cuda()
+    if backend == "simulator":
+        from gpucodec_kernels.target import simulator_enabled
+
+        return "" if simulator_enabled() else "set NUMBA_ENABLE_CUDASIM=1 before Python starts"
+    if backend == "nvjpeg2k":
+        return "gpucodec has no nvJPEG2000 backend yet"
+    return ""
+
+
+def _why_no_cuda() -> str:
+    """Probe the GPU by running a tiny kernel on it and looking at what it wrote; a device count proves nothing."""
+    from gpucodec_kernels.target import simulator_enabled
+
+    if simulator_enabled():
+        return "this process runs the CUDA simulator; unset NUMBA_ENABLE_CUDASIM"
+    cure = "install gpucodec[cuda12] or gpucodec[cuda13]"
+    try:
+        import cupy
+    except ImportError as error:
+        return f"CuPy cannot be imported ({error}); {cure}"
+    try:
+        from numba import cuda
+    except ImportError as error:
+        return f"numba-cuda cannot be imported ({error}); {cure}"
+    if not cuda.is_available():
+        return "no NVIDIA driver with a usable GPU was found; install the driver or use the CPU"
+    return _probe(cupy)
+
+
+def _probe(cupy: Any) -> str:
+    from gpucodec_kernels.prefix_sum import offset_chunks
+    from numba import cuda
+
+    probe = _CudaExecutor("cuda")
+    try:
+        sums = probe.upload(np.array([3, 4, 5], dtype=np.int64))
+        probe.launch(offset_chunks, 1, sums)
+        result = probe.download(sums).tolist()
+    except (cupy.cuda.runtime.CUDARuntimeError, cuda.cudadrv.driver.CudaAPIError, OSError, RuntimeError) as error:
+        return f"a kernel did not run on the GPU ({error}); update the driver, or install the matching CUDA extra"
+    return "" if result == [0, 3, 7] else f"a kernel ran on the GPU and returned wrong values ({result})"

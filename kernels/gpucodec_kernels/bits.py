@@ -1,0 +1,43 @@
+"""Counting bits: one instruction on every target."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy import uint32
+
+from gpucodec_kernels.target import instruction
+
+
+def _cpu_trailing_zeros() -> Any:
+    from llvmlite import ir
+    from numba import types
+    from numba.extending import intrinsic
+
+    def trailing_zeros(typing_context, word):  # noqa: ARG001 - Numba looks at the names
+        def generate(context, builder, signature, arguments):  # noqa: ARG001
+            zeros = builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+            return builder.trunc(zeros, ir.IntType(32))
+
+        return types.uint32(types.uint64), generate
+
+    return intrinsic(trailing_zeros)
+
+
+def _cuda_trailing_zeros() -> Any:
+    from numba import cuda
+
+    # ffs counts from 1 and is 0 where no bit is set.
+    def trailing_zeros(word):
+        return uint32(cuda.ffs(word) - 1)
+
+    return cuda.jit(device=True)(trailing_zeros)
+
+
+@instruction(cpu=_cpu_trailing_zeros, cuda=_cuda_trailing_zeros)
+def trailing_zeros(word):
+    """Return how many zero bits lie below the lowest set bit of a uint64 that is not zero, as uint32."""
+    count = 0
+    while (int(word) >> count) & 1 == 0:
+        count += 1
+    return uint32(count)

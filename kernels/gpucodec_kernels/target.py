@@ -1,0 +1,429 @@
+"""The only place that knows what executes a kernel: Numba on the CPU, Numba CUDA, or the CUDA simulator.
+
+A kernel is one plain function of an index, written once. `kernel` and `device_function` leave the function as
+it is and remember it; when a target first launches it, the function is specialised for that target: its
+globals are copied, and every device function in them is replaced by the one compiled for that target.
+
+On the CPU a compiled loop calls the kernel for a range of indices without holding the GIL, and a pool of
+threads takes ranges until none is left. Numba's own parallel loops are not used: their portable threading
+layer ends the process when two Python threads launch at once.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import itertools
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+__all__ = [
+    "Kernel",
+    "device_function",
+    "instruction",
+    "kernel",
+    "launch",
+    "on_prepare",
+    "set_num_threads",
+    "simulator_enabled",
+]
+
+THREADS_PER_BLOCK = 128
+SIMULATOR_THREADS_PER_BLOCK = 16  # the simulator starts one operating-system thread per CUDA thread
+MAX_COUNT = 2**31 - 2**16  # indices are int32, the last block of threads included
+
+_CPU_LOOP = """
+def {name}(start, stop, {arguments}):
+    for index in range(start, stop):
+        body(int32(index), {arguments})
+"""
+
+_CUDA_ENTRY = """
+def {name}(count, {arguments}):
+    index = cuda.grid(1)
+    if index < count:
+        body(int32(index), {arguments})
+"""
+
+_prepare_lock = threading.Lock()
+_prepare_listeners: list[Callable[[str, bool], None]] = []
+
+
+class DeviceFunction:
+    """A function that kernels call. Called from plain Python, as the simulator does, it is that function."""
+
+    def __init__(self, python: FunctionType, instructions: Mapping[str, Callable[[], Any]]) -> None:
+        self.python = python
+        self.instructions = dict(instructions)
+        self.__doc__ = python.__doc__
+        self.__name__ = python.__name__
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Run the plain Python function."""
+        return self.python(*arguments)
+
+
+class Kernel:
+    """One launch: a function of an index and of arrays.
+
+    Parameters
+    ----------
+    python : function
+        ``f(index, *arguments)``; writes its results into arrays, returns and raises nothing.
+    signature : str
+        The Numba types of the arguments after the index, such as ``"uint8[::1], int32"``.
+    """
+
+    def __init__(self, python: FunctionType, signature: str) -> None:
+        self.python = python
+        self.signature = signature
+        self.__doc__ = python.__doc__
+        self.__name__ = python.__name__
+        names = python.__code__.co_varnames[1 : python.__code__.co_argcount]
+        self.argument_names = tuple(names)
+        self._loops: dict[str, Any] = {}
+
+    def compiled(self, target: str) -> Any:
+        """Return the compiled loop (cpu) or entry point (cuda, simulator), made at the first call."""
+        found = self._loops.get(target)
+        if found is None:
+            with _prepare_lock:
+                found = self._loops.get(target)
+                if found is None:
+                    found = self._loops[target] = self._prepare(target)
+        return found
+
+    def _prepare(self, target: str) -> Any:
+        for listener in _prepare_listeners:
+            listener(self.__name__, True)
+        try:
+            return _cpu_loop(self) if target == "cpu" else _cuda_entry(self, target)
+        finally:
+            for listener in _prepare_listeners:
+                listener(self.__name__, False)
+
+    @property
+    def argument_types(self) -> tuple[Any, ...]:
+        """The Numba types of the arguments after the index."""
+        return _parse(self.signature)
+
+    def converters(self) -> tuple[Any, ...]:
+        """For each argument the NumPy type that a scalar is cast to, or None for an array."""
+        return _converters(self.signature)
+
+
+def device_function(function: FunctionType) -> DeviceFunction:
+    """Mark a function that kernels call."""
+    return DeviceFunction(function, {})
+
+
+def instruction(**makers: Callable[[], Any]) -> Callable[[FunctionType], DeviceFunction]:
+    """Mark a function that kernels call and for which some targets have an instruction.
+
+    Parameters
+    ----------
+    **makers
+        For a target, ``cpu`` or ``cuda``, a function that returns what its compiler takes in the plain
+        function's place. The plain function says what it means, and is what the simulator runs.
+    """
+    return lambda function: DeviceFunction(function, makers)
+
+
+def kernel(signature: str) -> Callable[[FunctionType], Kernel]:
+    """Mark a function of an index as a kernel with these argument types."""
+    return lambda function: Kernel(function, signature)
+
+
+def launch(target: str, what: Kernel, count: int, *arguments: Any, stream: Any = 0) -> None:
+    """Run a kernel for every index from 0 to `count`.
+
+    Parameters
+    ----------
+    target : str
+        ``"cpu"``, ``"cuda"`` or ``"simulator"``.
+    what : Kernel
+        The kernel.
+    count : int
+        Number of indices, at most 2**31 - 2**16.
+    *arguments
+        What the kernel takes after the index. Scalars are cast to the types of its signature.
+    stream : object
+        CUDA stream to launch on.
+
+    Raises
+    ------
+    ValueError
+        If `count` is out of range or the number of arguments is wrong.
+    """
+    if not 0 <= count <= MAX_COUNT:
+        raise ValueError(f"Kernel {what.__name__}: a count of {count} is outside 0 to {MAX_COUNT}")
+    converters = what.converters()
+    if len(arguments) != len(converters):
+        raise ValueError(f"Kernel {what.__name__} takes {what.argument_names}, {len(arguments)} arguments were given")
+    if count == 0:
+        return
+    cast = [
+        _writable(argument) if convert is None else convert(argument)
+        for argument, convert in zip(arguments, converters, strict=True)
+    ]
+    compiled = what.compiled(target)
+    if target == "cpu":
+        _run_on_threads(compiled, count, cast)
+        return
+    threads = SIMULATOR_THREADS_PER_BLOCK if target == "simulator" else THREADS_PER_BLOCK
+    compiled[-(-count // threads), threads, stream](np.int32(count), *cast)
+
+
+def _writable(array: Any) -> Any:
+    """Return an array that may be passed where signatures have no read-only arrays; nothing writes to inputs."""
+    if not isinstance(array, np.ndarray) or array.flags.writeable:
+        return array
+    memory = (ctypes.c_char * array.nbytes).from_address(array.ctypes.data)
+    memory.owner = array  # keeps the array's memory for as long as the view lives
+    return np.frombuffer(memory, array.dtype).reshape(array.shape)
+
+
+def on_prepare(listener: Callable[[str, bool], None]) -> None:
+    """Have ``listener(kernel_name, begins)`` called around the first use of each kernel, which may compile it."""
+    _prepare_listeners.append(listener)
+
+
+def simulator_enabled() -> bool:
+    """Whether this process runs Numba's CUDA simulator (NUMBA_ENABLE_CUDASIM=1 before Numba was imported)."""
+    return os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
+
+
+# -- the CPU: a compiled loop over a range of indices, and threads that take ranges
+
+
+class _Threads:
+    """The pool of threads that launches share. The calling thread works too."""
+
+    def __init__(self) -> None:
+        self.number = _default_num_threads()
+        self._executor: ThreadPoolExecutor | None = None
+        self._lock = threading.Lock()
+
+    def executor(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._executor is None:
+                self._executor = ThreadPoolExecutor(max(1, self.number - 1), thread_name_prefix="gpucodec")
+            return self._executor
+
+    def resize(self, number: int) -> None:
+        with self._lock:
+            self.number = number
+            executor, self._executor = self._executor, None
+        if executor is not None:
+            executor.shutdown(wait=True)
+
+
+def _default_num_threads() -> int:
+    if given := os.environ.get("GPUCODEC_NUM_THREADS"):
+        return max(1, int(given))
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+_threads = _Threads()
+
+
+def _forget_threads() -> None:
+    """Start anew in a forked child: the parent's threads, and the locks they may hold, are not there."""
+    global _threads, _prepare_lock
+    _threads = _Threads()
+    _prepare_lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_threads)
+
+
+def set_num_threads(number: int) -> None:
+    """Set how many threads the CPU target uses; the default is GPUCODEC_NUM_THREADS or the number of CPUs."""
+    if number < 1:
+        raise ValueError(f"The number of threads must be 1 or more, not {number}")
+    _threads.resize(number)
+
+
+def get_num_threads() -> int:
+    """Return how many threads the CPU target uses."""
+    return _threads.number
+
+
+def _run_on_threads(loop: Any, count: int, arguments: Sequence[Any]) -> None:
+    workers = min(_threads.number, count)
+    if workers == 1:
+        loop(0, count, *arguments)
+        return
+    # Ranges small enough that uneven work spreads, large enough that taking one costs nothing beside it.
+    step = max(1, count // (workers * 16))
+    starts = itertools.count(0, step)
+
+    def take_ranges() -> None:
+        for start in starts:
+            if start >= count:
+                return
+            loop(start, min(start + step, count), *arguments)
+
+    executor = _threads.executor()
+    others = [executor.submit(take_ranges) for _ in range(workers - 1)]
+    try:
+        take_ranges()
+    finally:
+        for other in others:
+            # One that has not started finds no range left; waiting for it could wait for somebody else's launch.
+            if not other.cancel():
+                other.result()
+
+
+# -- specialising a function for a target
+
+
+def _specialise(function: FunctionType, target: str, compile_function: Callable[[FunctionType], Any]) -> FunctionType:
+    """Copy a function so that each device function it calls is the one compiled for the target."""
+    done: dict[int, Any] = {}
+
+    def compiled(device: DeviceFunction) -> Any:
+        if id(device) not in done:
+            maker = device.instructions.get(target)
+            done[id(device)] = maker() if maker else compile_function(copy(device.python))
+        return done[id(device)]
+
+    def copy(original: FunctionType) -> FunctionType:
+        names = dict(original.__globals__)
+        for name in original.__code__.co_names:
+            if isinstance(names.get(name), DeviceFunction):
+                names[name] = compiled(names[name])
+        made = FunctionType(original.__code__, names, original.__name__, original.__defaults__)
+        made.__qualname__ = original.__qualname__
+        made.__module__ = original.__module__
+        return made
+
+    return copy(function)
+
+
+def _entry_function(what: Kernel, template: str, name: str, names: dict[str, Any]) -> FunctionType:
+    """Make the loop or entry point from its template, as if it stood in the kernel's own file."""
+    source = template.format(name=name, arguments=", ".join(what.argument_names))
+    space = {"__name__": what.python.__module__, "int32": np.int32, **names}
+    exec(compile(source, what.python.__code__.co_filename, "exec"), space)
+    made: FunctionType = space[name]
+    return made
+
+
+def _cpu_loop(what: Kernel) -> Any:
+    import numba
+
+    compile_function = numba.njit(nogil=True)
+    body = compile_function(_specialise(what.python, "cpu", compile_function))
+    # Numba's cache looks at the kernel's own file alone; the name carries what else the machine code depends on.
+    name = f"{what.__name__}_{_sources_fingerprint()}"
+    function = _entry_function(what, _CPU_LOOP, name, {"body": body})
+    types = (numba.types.int64, numba.types.int64, *what.argument_types)
+    try:
+        loop = numba.njit(nogil=True, cache=True)(function)
+        loop.compile(numba.types.void(*types))
+        loop.disable_compile()
+    except (OSError, RuntimeError):  # no folder to cache in: compile for this process alone
+        loop = numba.njit(nogil=True)(function)
+        loop.compile(numba.types.void(*types))
+        loop.disable_compile()
+    return loop
+
+
+def _cuda_entry(what: Kernel, target: str) -> Any:
+    from numba import cuda
+
+    if target == "simulator":
+        return cuda.jit(_entry_function(what, _CUDA_ENTRY, what.__name__, {"body": what.python, "cuda": cuda}))
+    return cuda.jit(_cuda_signature(what))(_cuda_function(what, cuda))
+
+
+def _cuda_function(what: Kernel, cuda: Any) -> FunctionType:
+    compile_function = cuda.jit(device=True)
+    body = compile_function(_specialise(what.python, "cuda", compile_function))
+    return _entry_function(what, _CUDA_ENTRY, what.__name__, {"body": body, "cuda": cuda})
+
+
+def _cuda_signature(what: Kernel) -> Any:
+    from numba import types
+
+    return types.void(types.int32, *what.argument_types)
+
+
+def compile_ptx(what: Kernel, compute_capability: tuple[int, int]) -> str:
+    """Compile a kernel to PTX for an architecture, without a GPU or a driver.
+
+    Parameters
+    ----------
+    what : Kernel
+        The kernel.
+    compute_capability : tuple of int
+        Major and minor version, such as ``(9, 0)``.
+
+    Returns
+    -------
+    str
+        PTX with one entry point.
+    """
+    from numba import cuda
+
+    with _pretend_device(compute_capability):
+        function = _cuda_function(what, cuda)
+        ptx, _ = cuda.compile_ptx(function, _cuda_signature(what), cc=compute_capability)
+    return str(ptx)
+
+
+@contextmanager
+def _pretend_device(compute_capability: tuple[int, int]) -> Iterator[None]:
+    """Answer numba-cuda's question for the current device, which it asks for each device function."""
+    from numba.cuda import dispatcher
+
+    class _Device:
+        pass
+
+    device = _Device()
+    device.compute_capability = compute_capability  # type: ignore[attr-defined]
+    original = dispatcher.get_current_device
+    dispatcher.get_current_device = lambda: device
+    try:
+        yield
+    finally:
+        dispatcher.get_current_device = original
+
+
+@cache
+def _parse(signature: str) -> tuple[Any, ...]:
+    from numba.core import sigutils
+
+    arguments, _ = sigutils.normalize_signature(f"void({signature})")
+    return tuple(arguments)
+
+
+@cache
+def _converters(signature: str) -> tuple[Any, ...]:
+    from numba import types
+
+    return tuple(None if isinstance(kind, types.Array) else getattr(np, kind.name) for kind in _parse(signature))
+
+
+@cache
+def _sources_fingerprint() -> str:
+    """Name what machine code depends on beside a kernel's own file: the other files, and whether bounds are checked."""
+    folder = Path(__file__).parent
+    digest = hashlib.sha256(os.environ.get("NUMBA_BOUNDSCHECK", "").encode())
+    for path in sorted(folder.rglob("*.py")):
+        status = path.stat()
+        digest.update(f"{path.relative_to(folder)} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:12]
