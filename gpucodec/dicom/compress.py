@@ -26,7 +26,7 @@ from gpucodec.dicom.dataset_frames import (
 from gpucodec.dicom.image_pixel import frame_spec
 from gpucodec.dicom.profiles import validate_profile
 from gpucodec.dicom.window import window_frames
-from gpucodec.errors import ParameterError
+from gpucodec.errors import CodestreamError, ParameterError
 from gpucodec.frames import FrameBatch, FrameSpec
 
 __all__ = ["compress", "decompress"]
@@ -88,7 +88,8 @@ def compress(
     UnsupportedError, BackendUnavailableError
         If no backend here can do it, or the one asked for cannot.
     """
-    _refuse_unknown(options, "encoding_plugin")
+    if unknown := _without_plugin(options, "encoding_plugin"):
+        raise ParameterError(f"Unknown options {sorted(unknown)}; the dataset says what its frames are")
     checked = EncodeOptions.for_transfer_syntax(str(uid), jls_error=jls_error, j2k_cr=j2k_cr, j2k_psnr=j2k_psnr)
     if arr is None:
         if transfer_syntax_of(ds).is_compressed:
@@ -156,8 +157,7 @@ def decompress(
     UnsupportedError, BackendUnavailableError, LimitExceededError
         If no backend here can do it, the one asked for cannot, or a frame is above `max_frame_bytes`.
     """
-    _refuse_unknown({name: value for name, value in options.items() if name == "decoding_plugin"}, "decoding_plugin")
-    checked = decode_options({name: value for name, value in options.items() if name != "decoding_plugin"})
+    checked = decode_options(_without_plugin(options, "decoding_plugin"))
     uid = transfer_syntax_of(ds)
     if not uid.is_compressed:
         raise ParameterError("The dataset is already uncompressed")
@@ -207,13 +207,22 @@ def _decode(
             f"allowed by the DICOM Standard: {total} bytes, at most {_MAX_LENGTH} are allowed"
         )
     pieces: list[bytes] = []
+    found: FrameSpec | None = None
     decoded = spec
     step = window_frames(spec.num_bytes)
     for first in range(0, len(codestreams), step):
         part = codestreams[first : first + step]
         request = DecodeRequest(uid, spec, len(part), options, first)
         batch = decode_batch(part, request, backend).batch
-        frames, decoded = _as_rgb(batch) if as_rgb else (batch.frames, batch.spec)
+        if found is not None and batch.spec != found:
+            raise CodestreamError(
+                f"the codestream's colour space is '{batch.spec.photometric_interpretation}', "
+                f"of those before it '{found.photometric_interpretation}'",
+                format=get_format(uid).name,
+                frame=first,
+            )
+        found = batch.spec
+        frames, decoded = _as_rgb(batch) if as_rgb else (batch.frames, found)
         pieces.append(np.asarray(frames).astype(frames.dtype.newbyteorder("<"), copy=False).tobytes())
     return b"".join([*pieces, b"\0" * (total % 2)]), decoded
 
@@ -230,15 +239,11 @@ def _as_rgb(batch: FrameBatch) -> tuple[Any, FrameSpec]:
     return frames, batch.spec.replace(photometric_interpretation="RGB")
 
 
-def _refuse_unknown(options: dict[str, Any], plugin: str) -> None:
-    """Take pydicom's keyword that names a plugin, if it names this one, and nothing else."""
-    if options.get(plugin) not in (None, "", "gpucodec"):
-        raise ParameterError(f"A '{plugin}' of '{options[plugin]}' is not allowed, this is 'gpucodec'")
-    if unknown := set(options) - {plugin}:
-        raise ParameterError(
-            f"Unknown options {sorted(unknown)}; the Image Pixel Module is the dataset's, and options are named in "
-            "the signature"
-        )
+def _without_plugin(options: dict[str, Any], keyword: str) -> dict[str, Any]:
+    """Take pydicom's keyword that names a plugin, if it names this one."""
+    if options.get(keyword) not in (None, "", "gpucodec"):
+        raise ParameterError(f"A '{keyword}' of '{options[keyword]}' is not allowed, this is 'gpucodec'")
+    return {name: value for name, value in options.items() if name != keyword}
 
 
 def _forget_pixel_array(ds: Dataset) -> None:

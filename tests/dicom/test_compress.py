@@ -7,7 +7,7 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
 from pydicom.dataset import FileMetaDataset
-from pydicom.encaps import generate_frames, get_frame
+from pydicom.encaps import encapsulate, generate_frames, get_frame
 from pydicom.pixels.utils import get_expected_length
 from pydicom.uid import (
     JPEG2000,
@@ -241,6 +241,21 @@ class TestDecompress:
         reference = read(name)
         reference.decompress(as_rgb=False, decoding_plugin="pylibjpeg")
         assert ds.PixelData == reference.PixelData
+
+    @pytest.mark.parametrize("window", [1, 2])
+    def test_frames_that_contradict_each_other_about_colour_are_refused(self, monkeypatch, window):
+        monkeypatch.setattr("gpucodec.dicom.compress.window_frames", lambda _bytes: window)
+        ds = read("SC_rgb_jpeg_dcmtk.dcm")
+        jfif = next(generate_frames(ds.PixelData, number_of_frames=1))
+        assert jfif[6:10] == b"JFIF"
+        unmarked = jfif[:2] + jfif[4 + int.from_bytes(jfif[4:6], "big") :]
+        ds.PhotometricInterpretation = "RGB"
+        ds.NumberOfFrames = 2
+        for codestreams in ([jfif, unmarked], [unmarked, jfif]):
+            ds.PixelData = encapsulate(codestreams)
+            with pytest.raises(CodestreamError, match="colour space") as caught:
+                gpucodec.decompress(ds)
+            assert caught.value.frame == 1
 
     def test_an_odd_length_is_padded(self):
         frames = ramp(3, 33, 35, dtype="u1", modulo=256)

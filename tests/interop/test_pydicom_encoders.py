@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from pydicom.encaps import encapsulate
 from pydicom.pixels import get_decoder, get_encoder
 from pydicom.pixels.utils import as_pixel_options
 from pydicom.uid import (
@@ -141,9 +142,27 @@ def test_every_depth_and_sign_survives(uid, bits_stored, signed):
         "pixel_representation": signed,
         "photometric_interpretation": "MONOCHROME2",
     }
-    from pydicom.encaps import encapsulate
-
     encoded = list(get_encoder(uid).iter_encode(frames, encoding_plugin=LABEL, **described))
     for plugin in (LABEL, "pylibjpeg"):
         array, _ = get_decoder(uid).as_array(encapsulate(encoded), decoding_plugin=plugin, **described)
         np.testing.assert_array_equal(array, frames)
+
+
+def test_frames_of_one_bit_decode_to_a_byte_each_as_pylibjpegs_do():
+    frames = np.random.default_rng(1).integers(0, 2, (3, 20, 30)).astype("u1")
+    described = {
+        "rows": 20,
+        "columns": 30,
+        "number_of_frames": 3,
+        "samples_per_pixel": 1,
+        "bits_allocated": 8,
+        "bits_stored": 1,
+        "pixel_representation": 0,
+        "photometric_interpretation": "MONOCHROME2",
+    }
+    source = encapsulate(list(get_encoder(RLELossless).iter_encode(frames, encoding_plugin="pylibjpeg", **described)))
+    described["bits_allocated"] = 1
+    for plugin in ("pylibjpeg", LABEL):
+        array, properties = get_decoder(RLELossless).as_array(source, decoding_plugin=plugin, **described)
+        np.testing.assert_array_equal(array, frames)
+        assert properties["bits_allocated"] == 1
