@@ -129,6 +129,15 @@ def test_describing_frames_needs_numpy_alone():
     assert loaded.isdisjoint({"numba", "cupy", "pydicom"})
 
 
+def test_coding_arrays_needs_no_pydicom():
+    code = (
+        "import gpucodec, numpy\nframes = numpy.zeros((2, 8, 8), 'u1')\nuid = '1.2.840.10008.1.2.5'\n"
+        "codestreams = gpucodec.encode_frames(frames, uid)\n"
+        "gpucodec.decode_frames(codestreams, uid, spec=gpucodec.FrameSpec.from_array(frames))"
+    )
+    assert modules_after(code).isdisjoint({"pydicom", "openjpeg", "jpeg_ls", "libjpeg"})
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_file_has_more_than_600_lines(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 600
