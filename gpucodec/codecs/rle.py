@@ -31,6 +31,7 @@ _LARGEST_PORTION_BYTES = 32 << 20
 _DECODE_SEGMENTS = 16
 # From this size on, a copy made while holding the GIL costs more than a launch for each frame.
 _LARGE_CODESTREAM_BYTES = 1 << 20
+_STATUS_ODD = -1  # beside what the kernel says of a segment
 _LARGEST_FRAME = (1 << 32) - 1  # segment offsets are 32-bit unsigned integers, G.5
 
 
@@ -243,14 +244,18 @@ def _decode_portion(
     starts = where.upload(np.ascontiguousarray(absolute[:, :-1]).reshape(-1))
     ends = where.upload(np.ascontiguousarray(absolute[:, 1:]).reshape(-1))
     where.launch(rle.decode_segment, count, where.upload(source), starts, ends, pixels, planes, status, stopped)
-    failed = np.flatnonzero(where.download(status))
-    if failed.size:
-        worst = int(failed[0])
-        frame, segment = divmod(worst, segments)
-        offset = int(where.download(stopped)[worst]) + int(bounds[frame, segment])
-        raise _decoding_error(
-            rle, int(where.download(status)[worst]), request.first_frame + begin + frame, segment, offset
-        )
+    found = where.download(status).reshape(-1, segments)
+    reached = where.download(stopped).reshape(-1, segments) + bounds[:, :-1]
+    # Padding makes a segment's length even. Files exist whose writers left it out; padded and still odd is damage.
+    found[(found == rle.STATUS_OK) & (reached < bounds[:, 1:]) & (bounds[:, 1:] % 2 == 1)] = _STATUS_ODD
+    if found.any():
+        frame, segment = divmod(int(np.argmax(found != rle.STATUS_OK)), segments)
+        place = {
+            "frame": request.first_frame + begin + frame,
+            "segment": segment,
+            "offset": int(reached[frame, segment]),
+        }
+        raise _decoding_error(rle, int(found[frame, segment]), place)
     if segments > 1:
         chunk = where.samples_per_index
         chunks = -(-pixels // chunk)
@@ -282,10 +287,11 @@ def _byte_places(spec: FrameSpec, segment_order: str) -> np.ndarray[Any, Any]:
     return places.reshape(-1).astype(np.int32)
 
 
-def _decoding_error(rle: ModuleType, status: int, frame: int, segment: int, offset: int) -> CodestreamError:
-    place: dict[str, Any] = {"format": "RLE", "frame": frame, "segment": segment, "offset": offset}
+def _decoding_error(rle: ModuleType, status: int, place: dict[str, Any]) -> CodestreamError:
     if status == rle.STATUS_TRUNCATED:
-        return TruncatedCodestreamError("the segment ends inside a run", **place)
+        return TruncatedCodestreamError("the segment ends inside a run", format="RLE", **place)
     if status == rle.STATUS_SHORT:
-        return TruncatedCodestreamError("the segment ends before its byte plane is full", **place)
-    return CodestreamError("the segment holds more bytes than its byte plane has pixels", **place)
+        return TruncatedCodestreamError("the segment ends before its byte plane is full", format="RLE", **place)
+    if status == _STATUS_ODD:
+        return CodestreamError("the padded segment ends at an odd offset, it must be even", format="RLE", **place)
+    return CodestreamError("the segment holds more bytes than its byte plane has pixels", format="RLE", **place)

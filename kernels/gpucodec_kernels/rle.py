@@ -318,7 +318,7 @@ def decode_packbits(segment, segment_end, plane, pixels):
             and uint32(pixels - out) >= uint32(WORD_BYTES)
         ):
             word = load_word(segment, uint32(position + uint32(1)))
-            kept = uint64(0) - uint64(literal)
+            kept = uint64(literal) * uint64(0xFFFFFFFFFFFFFFFF)
             store_word(plane, out, (word & kept) | (repeat_byte(uint8(word & uint64(255))) & ~kept))
             position = uint32(position + uint32(2) + literal * uint32(length - uint32(1)))
             out = uint32(out + length)
