@@ -1,13 +1,14 @@
-"""Bytes objects that are filled in place."""
+"""Bytes objects that kernels fill and read in place."""
 
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-__all__ = ["uninitialised_bytes"]
+__all__ = ["memory_window", "uninitialised_bytes"]
 
 _new_bytes = ctypes.pythonapi.PyBytes_FromStringAndSize
 _new_bytes.restype = ctypes.py_object
@@ -32,3 +33,28 @@ def uninitialised_bytes(size: int) -> tuple[bytes, np.ndarray[Any, Any]]:
     made: bytes = _new_bytes(None, size)
     memory = (ctypes.c_uint8 * size).from_address(id(made) + _CONTENTS_OFFSET)
     return made, np.ctypeslib.as_array(memory)
+
+
+def memory_window(pieces: Sequence[bytes]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return one array in which all pieces can be read where they lie, and where each begins in it.
+
+    Between the pieces lies whatever memory is there, or none: only the pieces may be read. They must outlive
+    the array.
+
+    Parameters
+    ----------
+    pieces : sequence of bytes
+        One or more.
+
+    Returns
+    -------
+    window : numpy.ndarray
+        uint8, from the first byte of the piece with the lowest address to the last of that with the highest.
+    starts : numpy.ndarray
+        int64, the index of each piece's first byte.
+    """
+    addresses = np.fromiter(map(id, pieces), np.int64, len(pieces)) + _CONTENTS_OFFSET
+    lowest = int(addresses.min())
+    end = max(address + len(piece) for address, piece in zip(addresses.tolist(), pieces, strict=True))
+    memory = (ctypes.c_uint8 * (end - lowest)).from_address(lowest)
+    return np.ctypeslib.as_array(memory), addresses - lowest

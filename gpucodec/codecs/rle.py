@@ -12,7 +12,7 @@ import numpy as np
 
 from gpucodec.backends import KERNEL_BACKENDS, Executor, executor, why_unavailable
 from gpucodec.codecs.base import Codec, DecodeRequest, EncodeRequest
-from gpucodec.codecs.buffers import uninitialised_bytes
+from gpucodec.codecs.buffers import memory_window, uninitialised_bytes
 from gpucodec.codecs.formats import Family
 from gpucodec.codestream.rle_header import HEADER_BYTES, MAX_SEGMENTS, read_segment_bounds
 from gpucodec.errors import CodestreamError, LimitExceededError, TruncatedCodestreamError
@@ -233,9 +233,8 @@ def _decode_portion(
     spec = request.spec
     segments, pixels = num_segments(spec), spec.rows * spec.columns
     count = len(codestreams) * segments
-    first_bytes = np.cumsum([0, *(len(codestream) for codestream in codestreams)])[:-1, None]
-    absolute = bounds + first_bytes
-    source = _joined(where, codestreams)
+    source, first_bytes = _laid_out(where, codestreams)
+    absolute = bounds + first_bytes[:, None]
 
     out = frames.reshape(-1).view(np.uint8)
     samples = out if where.on_host else where.empty(out.size, np.uint8)
@@ -266,14 +265,12 @@ def _decode_portion(
         out[:] = where.download(samples)
 
 
-def _joined(where: Executor, codestreams: Sequence[bytes]) -> np.ndarray[Any, Any]:
-    """Lay codestreams one after the other in scratch memory."""
-    joined: np.ndarray[Any, Any] = where.host_scratch("joined", sum(map(len, codestreams)), np.uint8)
-    place = 0
-    for codestream in codestreams:
-        joined[place : place + len(codestream)] = np.frombuffer(codestream, np.uint8)
-        place += len(codestream)
-    return joined
+def _laid_out(where: Executor, codestreams: Sequence[bytes]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return an array that holds all codestreams, and where each begins; where the kernels run on the host, no copy."""
+    if where.on_host:
+        return memory_window(codestreams)
+    lengths = np.fromiter(map(len, codestreams), np.int64, len(codestreams))
+    return np.frombuffer(b"".join(codestreams), np.uint8), np.cumsum(lengths) - lengths
 
 
 def _byte_places(spec: FrameSpec, segment_order: str) -> np.ndarray[Any, Any]:
