@@ -33,10 +33,14 @@ class Executor:
 
     # Samples per index for kernels that work on neighbouring samples: enough to vectorise.
     samples_per_index = 8192
-    on_host = True
 
     def __init__(self, backend: str) -> None:
         self.backend = backend
+
+    @property
+    def on_host(self) -> bool:
+        """Whether kernels read and write the caller's memory itself; the simulator copies arrays, as a GPU needs."""
+        return self.backend == "cpu"
 
     def empty(self, size: int, dtype: Any) -> Any:
         """Return an uninitialised one-dimensional array where the kernels run."""
@@ -82,7 +86,6 @@ class _CudaExecutor(Executor):
 
     # Neighbouring threads take neighbouring samples, so that a warp's accesses fall together.
     samples_per_index = 1
-    on_host = False
 
     def empty(self, size: int, dtype: Any) -> Any:
         import cupy
