@@ -69,6 +69,10 @@ class Executor:
         """Return a host array's contents where the kernels run; the same array where that is the host."""
         return array
 
+    def contiguous(self, array: Any) -> Any:
+        """Return an array of any layout, on the host or already where the kernels run, as a C-contiguous one there."""
+        return np.ascontiguousarray(array)
+
     def download(self, array: Any) -> np.ndarray[Any, Any]:
         """Return an array's contents on the host, after all launches before it are done."""
         result: np.ndarray[Any, Any] = array
@@ -100,6 +104,11 @@ class _CudaExecutor(Executor):
         import cupy
 
         return cupy.asarray(array)
+
+    def contiguous(self, array: Any) -> Any:
+        import cupy
+
+        return cupy.ascontiguousarray(array)
 
     def download(self, array: Any) -> np.ndarray[Any, Any]:
         import cupy

@@ -121,10 +121,10 @@ def _frames_to_decode(spec: FrameSpec) -> int:
     return max(_frames_to_encode(spec), enough)
 
 
-def _encode_portion(where: Executor, frames: np.ndarray[Any, Any], spec: FrameSpec) -> list[bytes]:
+def _encode_portion(where: Executor, frames: Any, spec: FrameSpec) -> list[bytes]:
     from gpucodec_kernels import rle
 
-    source, strides = _byte_layout(frames, spec)
+    source, strides = _byte_layout(where, frames, spec)
     segments, rows, columns = num_segments(spec), spec.rows, spec.columns
     bytes_per_sample = spec.bits_allocated // 8
     first_byte = bytes_per_sample - 1 if sys.byteorder == "little" else 0
@@ -133,7 +133,7 @@ def _encode_portion(where: Executor, frames: np.ndarray[Any, Any], spec: FrameSp
     slots = where.scratch("slots", num_rows * rle.slot_size(columns), np.uint8)
     row_lengths = where.empty(num_rows, np.int32)
     shape = (rows, columns, segments, bytes_per_sample, first_byte)
-    where.launch(rle.encode_row, num_rows, where.upload(source), *strides, *shape, slots, row_lengths)
+    where.launch(rle.encode_row, num_rows, source, *strides, *shape, slots, row_lengths)
 
     row_offsets = exclusive_prefix_sum(where, row_lengths, num_rows)
     segment_offsets = where.empty(len(frames) * (segments + 1), np.int64)
@@ -200,10 +200,8 @@ def exclusive_prefix_sum(where: Executor, lengths: Any, count: int) -> Any:
     return offsets
 
 
-def _byte_layout(
-    frames: np.ndarray[Any, Any], spec: FrameSpec
-) -> tuple[np.ndarray[Any, Any], tuple[int, int, int, int]]:
-    """Return the frames' bytes, flat, and the strides in bytes of a frame, a row, a pixel and a sample.
+def _byte_layout(where: Executor, frames: Any, spec: FrameSpec) -> tuple[Any, tuple[int, int, int, int]]:
+    """Return the frames' bytes, flat, where the kernels run, and the strides in bytes of a frame, a row, a pixel and a sample.
 
     Both planar configurations are read where they lie; any other layout is copied to colour-by-pixel first.
     """
@@ -213,9 +211,9 @@ def _byte_layout(
         planar = frames.transpose(0, 3, 1, 2)
         if planar.flags.c_contiguous:
             strides = (pixels * spec.samples_per_pixel * size, spec.columns * size, size, pixels * size)
-            return planar.reshape(-1).view(np.uint8), strides
+            return where.contiguous(planar).reshape(-1).view(np.uint8), strides
     pixel = spec.samples_per_pixel * size
-    flat = np.ascontiguousarray(frames).reshape(-1).view(np.uint8)
+    flat = where.contiguous(frames).reshape(-1).view(np.uint8)
     return flat, (pixels * pixel, spec.columns * pixel, pixel, size)
 
 

@@ -17,7 +17,7 @@ from gpucodec.dicom.attributes import describe_compression, describe_decompressi
 from gpucodec.dicom.coding import encode_batch
 from gpucodec.dicom.conform import clear_unused_bits
 from gpucodec.dicom.dataset_frames import in_stored_bits
-from gpucodec.dicom.profiles import encoded_photometric_interpretation, validate_profile
+from gpucodec.dicom.profiles import encoded_photometric_interpretation, validate_profile, validate_values
 from gpucodec.dicom.reader import FrameReader, FrameSource
 from gpucodec.dicom.writer import EncapsulatedWriter, NativeWriter
 from gpucodec.errors import GpucodecError, UnsupportedError, VerificationError
@@ -158,6 +158,9 @@ class _Job:
             pending.file, dataset, trailing=reader.trailing, num_frames=source.num_frames, spec=source.spec
         )
         for batch in self._read_batches(source):
+            if reader.is_compressed:
+                # A codestream may hold more bits than Bits Stored says; readers of native samples cut them off.
+                validate_values(batch.frames, batch.spec, self.settings.uid)
             with self._clock("write"):
                 writer.write_batch(batch)
         with self._clock("write"):
@@ -187,7 +190,7 @@ class _Job:
         )
         for batch in self._read_batches(source):
             with self._clock("encode"):
-                encoded = self._encode(batch, spec)
+                encoded = self._encode(batch, spec, validate=reader.is_compressed or not self._keeps_containers)
             with self._clock("write"):
                 writer.write_frames(encoded)
             report.bytes_out += sum(map(len, encoded))
@@ -196,14 +199,14 @@ class _Job:
         with self._clock("write"):
             writer.finish(dataset)
 
-    def _encode(self, batch: FrameBatch, spec: FrameSpec) -> list[bytes]:
+    def _encode(self, batch: FrameBatch, spec: FrameSpec, *, validate: bool) -> list[bytes]:
         frames = self._kept(batch).frames
         encoded = encode_batch(
             FrameBatch(frames, spec, batch.first_frame),
             self.settings.uid,
             self.settings.options,
             self.settings.backend,
-            validate=not self._keeps_containers,
+            validate=validate,
         )
         self._report_choice(encoded.choice)
         return encoded.codestreams
