@@ -201,7 +201,7 @@ def exclusive_prefix_sum(where: Executor, lengths: Any, count: int) -> Any:
 
 
 def _byte_layout(where: Executor, frames: Any, spec: FrameSpec) -> tuple[Any, tuple[int, int, int, int]]:
-    """Return the frames' bytes, flat, where the kernels run, and the strides in bytes of a frame, a row, a pixel and a sample.
+    """Return the frames' bytes, flat, where the kernels run, and the strides in bytes of frame, row, pixel and sample.
 
     Both planar configurations are read where they lie; any other layout is copied to colour-by-pixel first.
     """
