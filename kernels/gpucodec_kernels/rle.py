@@ -36,6 +36,7 @@ from gpucodec_kernels.target import device_function, kernel
 from gpucodec_kernels.words import WORD_BYTES, first_set_byte, load_word, repeat_byte, store_word, zero_bytes
 
 LONGEST_RUN = 128  # bytes of a literal or a replicate run, G.3
+SHORT_RUN = 4 * WORD_BYTES  # bytes; up to it, decoding always moves as many words
 HEADER_BYTES = 64  # sixteen 32-bit unsigned integers, little-endian, G.5
 MAX_SEGMENTS = 15
 
@@ -308,18 +309,21 @@ def decode_packbits(segment, segment_end, plane, pixels):
         if position >= segment_end:
             return STATUS_SHORT, position
         control = uint32(segment[position])
-        # A run of up to a word is decoded without asking which kind it is, where both sides have room: noisy
+        # A run of up to four words is decoded without asking which kind it is, where both sides have room: noisy
         # planes alternate between the two in no order that a processor could predict.
         literal = uint32(control < uint32(128))
         length = uint32(literal * uint32(control + uint32(1)) + (uint32(1) - literal) * uint32(uint32(257) - control))
         if (
-            length <= uint32(WORD_BYTES)
-            and uint32(segment_end - position) > uint32(WORD_BYTES)
-            and uint32(pixels - out) >= uint32(WORD_BYTES)
+            length <= uint32(SHORT_RUN)
+            and uint32(segment_end - position) > uint32(SHORT_RUN)
+            and uint32(pixels - out) >= uint32(SHORT_RUN)
         ):
-            word = load_word(segment, uint32(position + uint32(1)))
             kept = uint64(literal) * uint64(0xFFFFFFFFFFFFFFFF)
-            store_word(plane, out, (word & kept) | (repeat_byte(uint8(word & uint64(255))) & ~kept))
+            repeated = repeat_byte(segment[position + uint32(1)]) & ~kept
+            for word in range(SHORT_RUN // WORD_BYTES):
+                ahead = uint32(word * WORD_BYTES)
+                value = load_word(segment, uint32(position + uint32(1) + ahead))
+                store_word(plane, uint32(out + ahead), (value & kept) | repeated)
             position = uint32(position + uint32(2) + literal * uint32(length - uint32(1)))
             out = uint32(out + length)
             continue
