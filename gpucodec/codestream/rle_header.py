@@ -8,15 +8,21 @@ from typing import Any
 import numpy as np
 
 from gpucodec.errors import CodestreamError, TruncatedCodestreamError
+from gpucodec.frames import FrameSpec
 
-__all__ = ["HEADER_BYTES", "MAX_SEGMENTS", "read_segment_bounds"]
+__all__ = ["HEADER_BYTES", "MAX_SEGMENTS", "num_segments", "read_segment_bounds"]
 
 HEADER_BYTES = 64
 MAX_SEGMENTS = 15
 _SHORTEST_SEGMENT = 2  # a run of one byte
 
 
-def read_segment_bounds(codestreams: Sequence[bytes], num_segments: int, first_frame: int = 0) -> np.ndarray[Any, Any]:
+def num_segments(spec: FrameSpec) -> int:
+    """Return how many RLE segments a frame has: one a byte of a pixel, G.2."""
+    return spec.samples_per_pixel * spec.bits_allocated // 8
+
+
+def read_segment_bounds(codestreams: Sequence[bytes], segments: int, first_frame: int = 0) -> np.ndarray[Any, Any]:
     """Return the offsets at which the segments of frames begin, and where the frames end.
 
     Segments of an odd number of bytes, which the standard forbids, are let through here: files with them exist.
@@ -25,7 +31,7 @@ def read_segment_bounds(codestreams: Sequence[bytes], num_segments: int, first_f
     ----------
     codestreams : sequence of bytes
         One a frame.
-    num_segments : int
+    segments : int
         How many segments the frames' attributes ask for.
     first_frame : int
         Index of the first frame, for messages.
@@ -33,7 +39,7 @@ def read_segment_bounds(codestreams: Sequence[bytes], num_segments: int, first_f
     Returns
     -------
     numpy.ndarray
-        ``(frames, num_segments + 1)`` int64; increasing offsets from the frame's first byte, the last is its length.
+        ``(frames, segments + 1)`` int64; increasing offsets from the frame's first byte, the last is its length.
 
     Raises
     ------
@@ -52,16 +58,16 @@ def read_segment_bounds(codestreams: Sequence[bytes], num_segments: int, first_f
         )
     headers = b"".join(codestream[:HEADER_BYTES] for codestream in codestreams)
     fields = np.frombuffer(headers, "<u4").reshape(-1, HEADER_BYTES // 4).astype(np.int64)
-    if (fields[:, 0] != num_segments).any():
-        frame = int(np.argmax(fields[:, 0] != num_segments))
+    if (fields[:, 0] != segments).any():
+        frame = int(np.argmax(fields[:, 0] != segments))
         raise CodestreamError(
-            f"the header tells of {fields[frame, 0]} segments, expected are {num_segments}, "
+            f"the header tells of {fields[frame, 0]} segments, expected are {segments}, "
             "from Samples per Pixel and Bits Allocated",
             format="RLE",
             frame=first_frame + frame,
             offset=0,
         )
-    bounds = np.column_stack([fields[:, 1 : 1 + num_segments], lengths])
+    bounds = np.column_stack([fields[:, 1 : 1 + segments], lengths])
     _check_bounds(bounds, first_frame)
     return bounds
 

@@ -8,7 +8,8 @@ Encoding
     moves every row to its place.
 Decoding
     `decode_segment`, one segment of one frame an index, decodes into a byte plane; runs may cross rows, as other
-    writers let them. `interleave_planes`, some pixels of one frame an index, makes samples of the planes.
+    writers let them. `interleave_planes`, some pixels of one frame an index, makes samples of the planes. Where
+    there are many small frames, `decode_lane` does both, and an index is a share of the frames.
 
 Arrays
     source           bytes of all frames, in the caller's layout, described by strides
@@ -361,32 +362,69 @@ def decode_segment(index, codestreams, starts, ends, pixels, planes, status, sto
     stopped[index] = int64(position)
 
 
-@kernel("uint8[::1], int64, int32, int32, int64, int32[::1], uint8[::1]")
-def interleave_planes(index, planes, pixels, segments, chunks, chunk_pixels, byte_places, samples):
-    """Make pixels of some of one frame's planes: byte `k` of a pixel comes from plane ``byte_places[k]``."""
-    frame = int64(index) // int64(chunks)
-    begin = (int64(index) % int64(chunks)) * chunk_pixels
-    length = min(chunk_pixels, pixels - begin)
-    stride = int64(segments)
-    base = frame * stride * pixels + begin
-    target = samples[(frame * pixels + begin) * stride : (frame * pixels + begin + length) * stride]
+@device_function
+def interleave(planes, plane_size, first, length, segments, byte_places, target):
+    """Make `length` pixels of one frame's planes, from pixel `first` on: byte k comes from plane ``byte_places[k]``."""
     if segments == int32(2):
-        first = planes[base + int64(byte_places[0]) * pixels : base + int64(byte_places[0]) * pixels + length]
-        second = planes[base + int64(byte_places[1]) * pixels : base + int64(byte_places[1]) * pixels + length]
+        start = first + int64(byte_places[0]) * plane_size
+        most = planes[start : start + length]
+        start = first + int64(byte_places[1]) * plane_size
+        least = planes[start : start + length]
         for pixel in range(uint64(length)):
-            target[pixel * uint64(2)] = first[pixel]
-            target[pixel * uint64(2) + uint64(1)] = second[pixel]
+            target[pixel * uint64(2)] = most[pixel]
+            target[pixel * uint64(2) + uint64(1)] = least[pixel]
     elif segments == int32(3):
-        first = planes[base + int64(byte_places[0]) * pixels : base + int64(byte_places[0]) * pixels + length]
-        second = planes[base + int64(byte_places[1]) * pixels : base + int64(byte_places[1]) * pixels + length]
-        third = planes[base + int64(byte_places[2]) * pixels : base + int64(byte_places[2]) * pixels + length]
+        start = first + int64(byte_places[0]) * plane_size
+        red = planes[start : start + length]
+        start = first + int64(byte_places[1]) * plane_size
+        green = planes[start : start + length]
+        start = first + int64(byte_places[2]) * plane_size
+        blue = planes[start : start + length]
         for pixel in range(uint64(length)):
-            target[pixel * uint64(3)] = first[pixel]
-            target[pixel * uint64(3) + uint64(1)] = second[pixel]
-            target[pixel * uint64(3) + uint64(2)] = third[pixel]
+            target[pixel * uint64(3)] = red[pixel]
+            target[pixel * uint64(3) + uint64(1)] = green[pixel]
+            target[pixel * uint64(3) + uint64(2)] = blue[pixel]
     else:
-        for byte in range(stride):
-            start = base + int64(byte_places[byte]) * pixels
+        for byte in range(int64(segments)):
+            start = first + int64(byte_places[byte]) * plane_size
             plane = planes[start : start + length]
             for pixel in range(uint64(length)):
-                target[pixel * uint64(stride) + uint64(byte)] = plane[pixel]
+                target[pixel * uint64(segments) + uint64(byte)] = plane[pixel]
+
+
+@kernel("uint8[::1], int64, int32, int32, int64, int32[::1], uint8[::1]")
+def interleave_planes(index, planes, pixels, segments, chunks, chunk_pixels, byte_places, samples):
+    """Make pixels of some of one frame's planes."""
+    frame = int64(index) // int64(chunks)
+    first = (int64(index) % int64(chunks)) * chunk_pixels
+    length = min(chunk_pixels, pixels - first)
+    stride = int64(segments)
+    begin = frame * pixels * stride
+    target = samples[begin + first * stride : begin + (first + length) * stride]
+    interleave(planes[begin : begin + pixels * stride], pixels, first, length, segments, byte_places, target)
+
+
+@kernel(
+    "uint8[::1], int64[::1], int64[::1], int64, int32, int32, int32, int32[::1], uint8[::1], int32[::1], int64[::1], "
+    "uint8[::1]"
+)
+def decode_lane(
+    index, codestreams, starts, ends, pixels, segments, frames, lanes, byte_places, planes, status, stopped, samples
+):
+    """Decode every `lanes`-th frame, whole, through planes of the lane's own, which so stay in a core's cache."""
+    size = pixels * int64(segments)
+    mine = planes[int64(index) * size : (int64(index) + int64(1)) * size]
+    for frame in range(int64(index), int64(frames), int64(lanes)):
+        good = True
+        for segment in range(int64(segments)):
+            place = frame * int64(segments) + segment
+            source = codestreams[starts[place] : ends[place]]
+            plane = mine[segment * pixels : (segment + int64(1)) * pixels]
+            result, position = decode_packbits(source, uint32(len(source)), plane, uint32(pixels))
+            status[place] = int32(result)
+            stopped[place] = int64(position)
+            good = good and result == STATUS_OK
+        if good:
+            interleave(
+                mine, pixels, int64(0), pixels, segments, byte_places, samples[frame * size : (frame + 1) * size]
+            )

@@ -181,6 +181,14 @@ def test_faults_name_frame_segment_and_offset() -> None:
         assert f"frame {place.get('frame', 1)}" in str(caught.value)
 
 
+def test_faults_in_a_batch_of_many_small_frames_are_named_too() -> None:
+    frames = pictures("u2", 1, 40, 6, 7)
+    encoded = gpucodec.encode_frames(frames, RLE, backend=BACKEND)
+    encoded[33] = encoded[33][:-4]
+    with pytest.raises(TruncatedCodestreamError, match="frame 33, segment 1"):
+        gpucodec.decode_frames(encoded, RLE, spec=FrameSpec.from_array(frames), backend=BACKEND)
+
+
 @pytest.mark.kernel
 def test_padding_of_other_writers_is_fine() -> None:
     frames = pictures("u1", 1, 1)

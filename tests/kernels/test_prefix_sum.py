@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gpucodec.backends import Executor
-from gpucodec.codecs.rle import exclusive_prefix_sum
+from gpucodec.codecs.prefix_sum import exclusive_prefix_sum
 
 pytestmark = pytest.mark.kernel
 

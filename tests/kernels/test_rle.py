@@ -186,3 +186,27 @@ def test_planes_become_pixels(where: Executor, segments: int, chunk_pixels: int)
     where.launch(rle.interleave_planes, frames * chunks, where.upload(planes.reshape(-1)), *arguments)
     expected = planes[:, places].transpose(0, 2, 1)
     np.testing.assert_array_equal(where.download(samples).reshape(expected.shape), expected)
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 3, 7])
+@pytest.mark.parametrize("segments", [2, 3, 4])
+def test_lanes_decode_every_frame_and_leave_out_damaged_ones(where: Executor, lanes: int, segments: int) -> None:
+    frames, pixels = 5, 6
+    planes = np.random.default_rng(lanes).integers(0, 256, (frames, segments, pixels), np.uint8)
+    encoded = [bytes([pixels - 1]) + plane.tobytes() for plane in planes.reshape(-1, pixels)]
+    encoded[2 * segments + 1] = b"\x05\0"  # a segment of the third frame is cut off
+    ends = np.cumsum([len(segment) for segment in encoded])
+    starts = ends - [len(segment) for segment in encoded]
+    places = np.arange(segments, dtype=np.int32)[::-1].copy()
+    samples = where.upload(np.full(planes.size, 0xA5, np.uint8))
+    status, stopped = where.empty(len(encoded), np.int32), where.empty(len(encoded), np.int64)
+    source = where.upload(np.frombuffer(b"".join(encoded), np.uint8))
+    bounds = where.upload(starts.astype(np.int64)), where.upload(ends.astype(np.int64))
+    shape = (pixels, segments, frames, lanes, where.upload(places))
+    scratch = where.empty(lanes * segments * pixels, np.uint8)
+    where.launch(rle.decode_lane, lanes, source, *bounds, *shape, scratch, status, stopped, samples)
+    decoded = where.download(samples).reshape(frames, pixels, segments)
+    expected = planes.transpose(0, 2, 1)[:, :, ::-1].copy()
+    expected[2] = 0xA5
+    np.testing.assert_array_equal(decoded, expected)
+    assert np.flatnonzero(where.download(status)).tolist() == [2 * segments + 1]
