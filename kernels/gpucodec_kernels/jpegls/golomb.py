@@ -1,0 +1,65 @@
+"""Limited-length Golomb codes, T.87 A.5.3: Golomb parameters and the codes themselves.
+
+The tuple ``scan`` that device functions pass around holds what does not change within a scan, all int32:
+``(maximum_sample_value, near, alphabet, reset, qbpp, limit)`` with `alphabet` for T.87's RANGE.
+"""
+
+from __future__ import annotations
+
+from numpy import int32, uint64
+
+from gpucodec_kernels.bits import leading_zeros
+from gpucodec_kernels.jpegls.bits import load_bits, put_bits, take_bits
+from gpucodec_kernels.target import inline_function
+
+LONGEST_PUT = 56  # bits
+
+
+@inline_function
+def golomb_parameter(magnitude, count):
+    """Return the smallest k for which ``count << k`` is at least `magnitude`, A.5.1, as int32.
+
+    It is the difference of their lengths in bits, or one more.
+    """
+    lengths = int32(leading_zeros(uint64(count))) - int32(leading_zeros(uint64(magnitude) | uint64(1)))
+    k = max(int32(lengths), int32(0))
+    return int32(k + int32(int32(count) << k < int32(magnitude)))
+
+
+@inline_function
+def put_golomb(window, bits, fill, at, mapped, k, longest_unary, qbpp):
+    """Append a mapped error value, A.5.3; `longest_unary` zeros say that it follows in `qbpp` bits as it is."""
+    unary = uint64(mapped >> k)
+    suffix = uint64(k)
+    value = (uint64(1) << suffix) | (uint64(mapped) & ((uint64(1) << suffix) - uint64(1)))
+    if unary >= uint64(longest_unary):
+        unary = uint64(longest_unary)
+        suffix = uint64(qbpp)
+        value = (uint64(1) << suffix) | uint64(mapped - int32(1))
+    if unary + suffix >= uint64(LONGEST_PUT):
+        bits, fill, at = put_bits(window, bits, fill, at, uint64(0), unary)
+        unary = uint64(0)
+    return put_bits(window, bits, fill, at, value, unary + suffix + uint64(1))
+
+
+@inline_function
+def take_golomb(window, position, k, longest_unary, qbpp):
+    """Read a mapped error value, A.5.3; return it, int32, and the position behind it.
+
+    What no encoder writes, more zeros than `longest_unary`, is read as -1. No code is longer than T.87's LIMIT.
+    """
+    word = load_bits(window, position)
+    zeros = uint64(leading_zeros(word))
+    suffix = uint64(k)
+    if zeros >= uint64(longest_unary):
+        position = position + uint64(longest_unary) + uint64(1)
+        mapped = int32(int32(take_bits(window, position, uint64(qbpp))) + int32(1))
+        if zeros > uint64(longest_unary):
+            mapped = int32(-1)
+        return mapped, position + uint64(qbpp)
+    length = zeros + uint64(1) + suffix
+    position = position + length
+    if length <= uint64(LONGEST_PUT):
+        rest = ((word << zeros) << uint64(1)) >> uint64(1)
+        return int32((zeros << suffix) | (rest >> (uint64(63) - suffix))), position
+    return int32((zeros << suffix) | take_bits(window, position - suffix, suffix)), position
