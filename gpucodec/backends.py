@@ -6,6 +6,7 @@ Numba's CUDA target.
 
 from __future__ import annotations
 
+import threading
 from functools import cache
 from typing import Any
 
@@ -16,6 +17,9 @@ from gpucodec.errors import BackendUnavailableError
 __all__ = ["KERNEL_BACKENDS", "Executor", "executor", "why_unavailable"]
 
 KERNEL_BACKENDS = ("cpu", "cuda", "simulator")
+
+_LARGEST_SCRATCH = 64 << 20  # what a thread keeps of each name, at most
+_kept = threading.local()
 
 
 class Executor:
@@ -33,13 +37,41 @@ class Executor:
     def __init__(self, backend: str) -> None:
         self.backend = backend
 
+    @property
+    def on_host(self) -> bool:
+        """Whether kernels read and write the caller's memory itself; the simulator copies arrays, as a GPU needs."""
+        return self.backend == "cpu"
+
     def empty(self, size: int, dtype: Any) -> Any:
         """Return an uninitialised one-dimensional array where the kernels run."""
         return np.empty(size, dtype)
 
+    def scratch(self, name: str, size: int, dtype: Any) -> Any:
+        """Return an uninitialised array where the kernels run, the calling thread's until it asks for `name` again."""
+        return self.host_scratch(name, size, dtype)
+
+    @staticmethod
+    def host_scratch(name: str, size: int, dtype: Any) -> np.ndarray[Any, Any]:
+        """Return an uninitialised host array, the calling thread's until it asks for the same name again.
+
+        Fresh memory costs more than most kernels do with it: the system clears every page at its first use.
+        """
+        num_bytes = size * np.dtype(dtype).itemsize
+        if num_bytes > _LARGEST_SCRATCH:
+            return np.empty(size, dtype)
+        kept = _kept.__dict__.get(name)
+        if kept is None or kept.nbytes < num_bytes:
+            kept = _kept.__dict__[name] = np.empty(num_bytes, np.uint8)
+        view: np.ndarray[Any, Any] = kept[:num_bytes].view(dtype)
+        return view
+
     def upload(self, array: np.ndarray[Any, Any]) -> Any:
         """Return a host array's contents where the kernels run; the same array where that is the host."""
         return array
+
+    def contiguous(self, array: Any) -> Any:
+        """Return an array of any layout, on the host or already where the kernels run, as a C-contiguous one there."""
+        return np.ascontiguousarray(array)
 
     def download(self, array: Any) -> np.ndarray[Any, Any]:
         """Return an array's contents on the host, after all launches before it are done."""
@@ -64,10 +96,19 @@ class _CudaExecutor(Executor):
 
         return cupy.empty(size, dtype)
 
+    def scratch(self, name: str, size: int, dtype: Any) -> Any:  # noqa: ARG002 - CuPy's pool keeps freed memory
+        """Return an uninitialised device array."""
+        return self.empty(size, dtype)
+
     def upload(self, array: np.ndarray[Any, Any]) -> Any:
         import cupy
 
         return cupy.asarray(array)
+
+    def contiguous(self, array: Any) -> Any:
+        import cupy
+
+        return cupy.ascontiguousarray(array)
 
     def download(self, array: Any) -> np.ndarray[Any, Any]:
         import cupy

@@ -100,7 +100,8 @@ def encode_frames(
     Raises
     ------
     ParameterError
-        If array, attributes and options do not go together or with the transfer syntax (PS3.5 8.2).
+        If array, attributes and options do not go together or with the transfer syntax (PS3.5 8.2; RLE takes
+        any whole-byte container, up to 15 segments, though DICOM objects may have 8 and 16 bits alone).
     UnsupportedError
         If no backend here can do it.
     BackendUnavailableError
@@ -115,7 +116,9 @@ def encode_frames(
     """
     options, attributes = _split_keywords(uid, options_and_attributes)
     batch = as_batch(frames, spec, **attributes)
-    return encode_batch(batch, uid, options, backend).codestreams
+    validate_profile(str(uid), batch.spec, in_dataset=False)
+    validate_values(batch.frames, batch.spec, str(uid), options)
+    return encode_batch(batch, uid, options, backend, validate=False).codestreams
 
 
 def decode_frames(

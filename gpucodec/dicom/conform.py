@@ -16,7 +16,7 @@ from gpucodec.codecs.formats import Family, get_format
 from gpucodec.errors import CodestreamError
 from gpucodec.frames import FrameBatch, FrameSpec
 
-__all__ = ["check_fits", "conform", "decoded_photometric_interpretation"]
+__all__ = ["check_fits", "clear_unused_bits", "conform", "decoded_photometric_interpretation"]
 
 # The colour space of the samples once the codestream's own transform or subsampling has been undone.
 _DECODED = {"YBR_RCT": "RGB", "YBR_ICT": "RGB", "YBR_FULL_422": "YBR_FULL"}
@@ -56,7 +56,7 @@ def conform(found: FrameBatch, request: DecodeRequest) -> FrameBatch:
     narrow = np.dtype(f"{'ui'[spec.pixel_representation]}{found.frames.dtype.itemsize}")
     frames = found.frames.view(narrow).astype(spec.dtype, copy=False)
     if shift := _unused_bits(found.spec, request):
-        frames = _clear_unused_bits(frames, shift)
+        frames = clear_unused_bits(frames, shift)
     decoded = spec.replace(
         photometric_interpretation=decoded_photometric_interpretation(found.spec.photometric_interpretation),
         planar_configuration=0,
@@ -107,8 +107,16 @@ def _unused_bits(found: FrameSpec, request: DecodeRequest) -> int:
     return spec.bits_allocated - spec.bits_stored
 
 
-def _clear_unused_bits(frames: Any, shift: int) -> Any:
-    """Shift left and back: the bits above become copies of the sign, or zero in an unsigned container."""
+def clear_unused_bits(frames: Any, shift: int) -> Any:
+    """Shift left and back: the bits above become copies of the sign, or zero in an unsigned container.
+
+    Parameters
+    ----------
+    frames : array
+        Samples; overwritten if they may be.
+    shift : int
+        How many bits of a container are unused.
+    """
     flags = getattr(frames, "flags", None)
     if not getattr(flags, "writeable", True):
         frames = frames.copy()

@@ -189,7 +189,7 @@ def _walk(file: BinaryIO, start: int, end: int, table: list[int], is_delimited: 
     offset = start
     while is_delimited or offset < end:
         # Until the frames are told apart, an item's frame is what the table says, or its number.
-        frame = bisect_right(table, offset - start) - 1 if table else len(items.offsets)
+        frame = max(0, bisect_right(table, offset - start) - 1) if table else len(items.offsets)
         tag, length = _item(file, offset, end, frame)
         offset += 8
         if tag == _DELIMITER:

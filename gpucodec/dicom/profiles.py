@@ -111,8 +111,17 @@ PROFILES: dict[str, tuple[Profile, ...]] = {
     "1.2.840.10008.1.2.4.203": _wavelet("YBR_ICT", lossless=False),
 }
 
+# What a codestream can carry though the tables do not let a DICOM object have it: RLE codes bytes, and the number
+# of its segments is its only limit (PS3.5 G.2). Files with 32-bit RLE exist, of RT Dose for one.
+_BEYOND_THE_TABLES: dict[str, tuple[Profile, ...]] = {
+    "1.2.840.10008.1.2.5": (
+        *_grey((0, 1), (8, 16, 32, 64), range(1, 65)),
+        *(Profile(name, 3, (0, 1), (8, 16, 32), range(1, 33)) for name in ("YBR_FULL", "RGB")),
+    ),
+}
 
-def validate_profile(uid: str, spec: FrameSpec) -> None:
+
+def validate_profile(uid: str, spec: FrameSpec, *, in_dataset: bool = True) -> None:
     """Check that frames may be encoded to a transfer syntax, PS3.5 section 8.2.
 
     Parameters
@@ -121,6 +130,9 @@ def validate_profile(uid: str, spec: FrameSpec) -> None:
         The transfer syntax to encode to.
     spec : FrameSpec
         What each frame is; `photometric_interpretation` is the one after encoding.
+    in_dataset : bool
+        Whether the codestreams go into a DICOM object. Those of a mere array may be anything that the format
+        can carry.
 
     Raises
     ------
@@ -130,7 +142,7 @@ def validate_profile(uid: str, spec: FrameSpec) -> None:
         If gpucodec does not know the transfer syntax.
     """
     target = get_format(uid)
-    rows = PROFILES[target.uid]
+    rows = PROFILES[target.uid] if in_dataset else (*PROFILES[target.uid], *_BEYOND_THE_TABLES.get(target.uid, ()))
     if _fits(rows, spec):
         return
     values = "\n".join(f"  {TAGS[name].replace(chr(39), '')}: {getattr(spec, name)}" for name in _ATTRIBUTES)

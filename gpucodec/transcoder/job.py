@@ -15,8 +15,9 @@ from gpucodec.codecs.dispatch import Choice, choose
 from gpucodec.codecs.formats import Family, get_format
 from gpucodec.dicom.attributes import describe_compression, describe_decompression, update_compression_ratio
 from gpucodec.dicom.coding import encode_batch
+from gpucodec.dicom.conform import clear_unused_bits
 from gpucodec.dicom.dataset_frames import in_stored_bits
-from gpucodec.dicom.profiles import encoded_photometric_interpretation, validate_profile
+from gpucodec.dicom.profiles import encoded_photometric_interpretation, validate_profile, validate_values
 from gpucodec.dicom.reader import FrameReader, FrameSource
 from gpucodec.dicom.writer import EncapsulatedWriter, NativeWriter
 from gpucodec.errors import GpucodecError, UnsupportedError, VerificationError
@@ -157,6 +158,9 @@ class _Job:
             pending.file, dataset, trailing=reader.trailing, num_frames=source.num_frames, spec=source.spec
         )
         for batch in self._read_batches(source):
+            if reader.is_compressed:
+                # A codestream may hold more bits than Bits Stored says; readers of native samples cut them off.
+                validate_values(batch.frames, batch.spec, self.settings.uid)
             with self._clock("write"):
                 writer.write_batch(batch)
         with self._clock("write"):
@@ -186,7 +190,7 @@ class _Job:
         )
         for batch in self._read_batches(source):
             with self._clock("encode"):
-                encoded = self._encode(batch, spec)
+                encoded = self._encode(batch, spec, validate=reader.is_compressed or not self._keeps_containers)
             with self._clock("write"):
                 writer.write_frames(encoded)
             report.bytes_out += sum(map(len, encoded))
@@ -195,14 +199,14 @@ class _Job:
         with self._clock("write"):
             writer.finish(dataset)
 
-    def _encode(self, batch: FrameBatch, spec: FrameSpec) -> list[bytes]:
+    def _encode(self, batch: FrameBatch, spec: FrameSpec, *, validate: bool) -> list[bytes]:
         frames = self._kept(batch).frames
         encoded = encode_batch(
             FrameBatch(frames, spec, batch.first_frame),
             self.settings.uid,
             self.settings.options,
             self.settings.backend,
-            validate=not self._keeps_containers,
+            validate=validate,
         )
         self._report_choice(encoded.choice)
         return encoded.codestreams
@@ -226,6 +230,16 @@ class _Job:
             return batch
         return dataclasses.replace(batch, frames=in_stored_bits(batch.frames, batch.spec))
 
+    def _compared(self, batch: FrameBatch) -> FrameBatch:
+        """Return what must be the same: the values, and whole containers where no decoder comes between.
+
+        RLE keeps the bits above Bits Stored, but they mean nothing (PS3.5 8.1.1) and the decoder clears them.
+        """
+        unused = batch.spec.bits_allocated - batch.spec.bits_stored
+        if not unused or self.settings.uid == EXPLICIT_LITTLE_ENDIAN:
+            return batch
+        return dataclasses.replace(batch, frames=clear_unused_bits(batch.frames, unused))
+
     def _verify(self, source: FrameSource, pending: PendingFile) -> None:
         """Decode the source and what was written, batch by batch, and compare."""
         with FrameReader(pending.path) as written_reader:
@@ -236,7 +250,7 @@ class _Job:
                 )
             count = self._batch_frames(source)
             found = compare(
-                map(self._kept, self._watched(source.iter_batches(count))),
+                map(self._compared, self._watched(source.iter_batches(count))),
                 written.iter_batches(count),
                 allowed_error(self.settings.options),
             )

@@ -94,15 +94,14 @@ def literal_end(row, position, end):
     reached = uint32(position + uint32(1))
     while reached < last_triple:
         word = load_word(row, reached)
-        # Byte k of `differences` is zero where bytes k, k + 1 and k + 2 are equal, for the six k that have both.
-        differences = (word ^ (word >> uint64(8))) | (word ^ (word >> uint64(16)))
-        triples = zero_bytes(differences | uint64(0xFFFF000000000000))
+        pairs = word ^ load_word(row, uint32(reached + uint32(1)))
+        triples = zero_bytes(pairs | (word ^ load_word(row, uint32(reached + uint32(2)))))
         if triples != uint64(0):
             reached = uint32(reached + first_set_byte(triples))
             if reached < last_triple:
                 return reached
             break
-        reached = uint32(reached + uint32(WORD_BYTES - 2))
+        reached = uint32(reached + uint32(WORD_BYTES))
     if stop < end and row[stop - uint32(1)] == row[stop]:
         return uint32(stop - uint32(1))
     return stop
@@ -309,6 +308,21 @@ def decode_packbits(segment, segment_end, plane, pixels):
         if position >= segment_end:
             return STATUS_SHORT, position
         control = uint32(segment[position])
+        # A run of up to a word is decoded without asking which kind it is, where both sides have room: noisy
+        # planes alternate between the two in no order that a processor could predict.
+        literal = uint32(control < uint32(128))
+        length = uint32(literal * uint32(control + uint32(1)) + (uint32(1) - literal) * uint32(uint32(257) - control))
+        if (
+            length <= uint32(WORD_BYTES)
+            and uint32(segment_end - position) > uint32(WORD_BYTES)
+            and uint32(pixels - out) >= uint32(WORD_BYTES)
+        ):
+            word = load_word(segment, uint32(position + uint32(1)))
+            kept = uint64(literal) * uint64(0xFFFFFFFFFFFFFFFF)
+            store_word(plane, out, (word & kept) | (repeat_byte(uint8(word & uint64(255))) & ~kept))
+            position = uint32(position + uint32(2) + literal * uint32(length - uint32(1)))
+            out = uint32(out + length)
+            continue
         position = uint32(position + uint32(1))
         if control < uint32(128):
             length = uint32(control + uint32(1))

@@ -26,7 +26,7 @@ from pydicom.uid import (
 
 import gpucodec
 from gpucodec.codecs.formats import FORMATS
-from gpucodec.dicom import plugin
+from gpucodec.dicom import plugin, plugin_runner
 from gpucodec.frames import FrameSpec
 from tests.dicom.plain_codec import BROKEN, PlainCodec, use_codecs
 
@@ -45,7 +45,8 @@ def _registered():
 def codec(monkeypatch):
     plain = PlainCodec()
     use_codecs(monkeypatch, plain)
-    monkeypatch.setattr(plugin, "window_frames", lambda _bytes: 4)
+    monkeypatch.setattr("gpucodec.dicom.plugin_encode.window_frames", lambda _bytes: 4)
+    monkeypatch.setattr("gpucodec.dicom.plugin_decode.window_frames", lambda _bytes: 4)
     return plain
 
 
@@ -147,17 +148,17 @@ class TestEncodingAhead:
         frames = image(11)
         stream = get_encoder(RLELossless).iter_encode(frames, encoding_plugin=LABEL, **options_of(frames))
         next(stream), next(stream)
-        assert len(plugin._windows) == 1
+        assert len(plugin_runner._windows) == 1
         del stream
         gc.collect()
-        assert len(plugin._windows) == 0
+        assert len(plugin_runner._windows) == 0
 
     def test_a_window_does_not_keep_the_runner(self, codec):
         runner = EncodeRunner(RLELossless)
         frames = image(5)
         runner.set_source(frames)
         runner.set_options(**options_of(frames))
-        plugin._encode_frame(runner.get_frame(0), runner)
+        plugin.encode_frame(runner.get_frame(0), runner)
         reference = weakref.ref(runner)
         del runner
         gc.collect()
@@ -431,7 +432,7 @@ def test_pydicom_3_1_is_told_frame_by_frame(monkeypatch):
     runner.set_source(encapsulate([frame.tobytes() for frame in frames]))
     runner.set_options(**options_of(frames, bits_allocated=16, photometric_interpretation="YBR_RCT"))
     newer = FrameRunner(runner, 1)
-    assert plugin._decode_frame(frames[1].tobytes(), newer) == frames[1].tobytes()
+    assert plugin.decode_frame(frames[1].tobytes(), newer) == frames[1].tobytes()
     assert sorted(newer.frame_options) == [
         (1, "bits_allocated", 8),
         (1, "decoding_plugin", LABEL),

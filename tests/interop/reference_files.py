@@ -7,7 +7,7 @@ from pathlib import Path
 import pydicom
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
-from pydicom.uid import UID
+from pydicom.uid import UID, JPEGLSTransferSyntaxes, RLELossless
 
 _KEYWORDS = ["SamplesPerPixel", "BitsAllocated", "Rows", "NumberOfFrames"]
 
@@ -44,3 +44,8 @@ def images_in(*uids: str) -> list[str]:
 def read(name: str) -> pydicom.FileDataset:
     """Read a file anew."""
     return dcmread(IMAGES[name][0])
+
+
+def other_plugin(uid: str) -> str:
+    """Return the plugin of pydicom's that decodes a compressed transfer syntax without us."""
+    return "pydicom" if uid == RLELossless else "pyjpegls" if uid in JPEGLSTransferSyntaxes else "pylibjpeg"

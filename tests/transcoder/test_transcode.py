@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from pydicom.pixels import get_decoder
 from skimage.metrics import peak_signal_noise_ratio
 
 import gpucodec
@@ -155,6 +156,25 @@ def test_small_batches_give_the_same_file(
     assert report.ok
     encoded = [pydicom.dcmread(folder / name).PixelData for folder in (tmp_path, runs["j2k"][0])]
     assert encoded[0] == encoded[1]
+
+
+@pytest.mark.parametrize("signed", [0, 1])
+@pytest.mark.parametrize("target", ["rle", "explicit"])
+def test_bits_above_the_stored_ones_are_kept_and_do_not_matter(
+    tmp_path: Path, source: Path, target: str, signed: int
+) -> None:
+    ds = pydicom.dcmread(source / "examples_overlay.dcm")
+    assert (ds.BitsAllocated, ds.BitsStored) == (16, 12)
+    containers = ds.pixel_array | np.uint16(0x5000)
+    containers[0, :2] = 0x0FFF, 0x8800
+    ds.PixelData, ds.PixelRepresentation = containers.tobytes(), signed
+    ds.save_as(tmp_path / "in.dcm")
+    (file,) = gpucodec.transcode(tmp_path / "in.dcm", tmp_path / "out.dcm", target).files
+    assert (file.error, file.verified, file.max_abs_error) == ("", True, 0)
+    written = pydicom.dcmread(tmp_path / "out.dcm")
+    decoder = get_decoder(written.file_meta.TransferSyntaxUID)
+    found, _ = decoder.as_array(written, raw=True, correct_unused_bits=False)
+    np.testing.assert_array_equal(found.view("u2"), containers)
 
 
 def test_an_extended_offset_table_is_written_on_request(tmp_path: Path, source: Path, read_pixels: _Read) -> None:

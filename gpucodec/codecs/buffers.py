@@ -1,0 +1,60 @@
+"""Bytes objects that kernels fill and read in place."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = ["memory_window", "uninitialised_bytes"]
+
+_new_bytes = ctypes.pythonapi.PyBytes_FromStringAndSize
+_new_bytes.restype = ctypes.py_object
+_new_bytes.argtypes = (ctypes.c_void_p, ctypes.c_ssize_t)
+
+# A bytes object is its header, its contents and a terminating zero byte, which `__basicsize__` counts.
+_CONTENTS_OFFSET = bytes.__basicsize__ - 1
+
+
+def uninitialised_bytes(size: int) -> tuple[bytes, np.ndarray[Any, Any]]:
+    """Return a new bytes object and a writable view of its contents.
+
+    Python's C interface makes such objects for just this: to be filled before anybody else sees them. Kernels
+    then write where the caller reads, many threads share the cost of the memory's first use, and none holds the
+    GIL for a copy.
+
+    Parameters
+    ----------
+    size : int
+        Number of bytes, 1 or more.
+    """
+    made: bytes = _new_bytes(None, size)
+    memory = (ctypes.c_uint8 * size).from_address(id(made) + _CONTENTS_OFFSET)
+    return made, np.ctypeslib.as_array(memory)
+
+
+def memory_window(pieces: Sequence[bytes]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return one array in which all pieces can be read where they lie, and where each begins in it.
+
+    Between the pieces lies whatever memory is there, or none: only the pieces may be read. They must outlive
+    the array.
+
+    Parameters
+    ----------
+    pieces : sequence of bytes
+        One or more.
+
+    Returns
+    -------
+    window : numpy.ndarray
+        uint8, from the first byte of the piece with the lowest address to the last of that with the highest.
+    starts : numpy.ndarray
+        int64, the index of each piece's first byte.
+    """
+    addresses = np.fromiter(map(id, pieces), np.int64, len(pieces)) + _CONTENTS_OFFSET
+    lowest = int(addresses.min())
+    end = max(address + len(piece) for address, piece in zip(addresses.tolist(), pieces, strict=True))
+    memory = (ctypes.c_uint8 * (end - lowest)).from_address(lowest)
+    return np.ctypeslib.as_array(memory), addresses - lowest
