@@ -300,16 +300,21 @@ def _run_on_threads(loop: Any, count: int, arguments: Sequence[Any]) -> None:
 
 
 def _specialise(
-    function: FunctionType, target: str, compile_function: Callable[[FunctionType, bool], Any]
+    function: FunctionType,
+    target: str,
+    compile_function: Callable[[FunctionType, bool], Any],
+    done: dict[DeviceFunction, Any],
 ) -> FunctionType:
-    """Copy a function so that each device function it calls is the one compiled for the target."""
-    done: dict[int, Any] = {}
+    """Copy a function so that each device function it calls is the one compiled for the target.
+
+    `done` holds those that are compiled already, and receives the others.
+    """
 
     def compiled(device: DeviceFunction) -> Any:
-        if id(device) not in done:
+        if device not in done:
             maker = device.instructions.get(target)
-            done[id(device)] = maker() if maker else compile_function(copy(device.python), device.inline)
-        return done[id(device)]
+            done[device] = maker() if maker else compile_function(copy(device.python), device.inline)
+        return done[device]
 
     def copy(original: FunctionType) -> FunctionType:
         names = dict(original.__globals__)
@@ -333,13 +338,17 @@ def _entry_function(what: Kernel, template: str, name: str, names: dict[str, Any
     return made
 
 
+# Kernels share the device functions they both call, so that each is compiled once for each set of types.
+_cpu_functions: dict[DeviceFunction, Any] = {}
+
+
 def _cpu_loop(what: Kernel) -> Any:
     import numba
 
     def compile_function(function: FunctionType, inline: bool) -> Any:
         return numba.njit(nogil=True, forceinline=inline)(function)
 
-    body = compile_function(_specialise(what.python, "cpu", compile_function), False)
+    body = compile_function(_specialise(what.python, "cpu", compile_function, _cpu_functions), False)
     # Numba's cache looks at the kernel's own file alone; the name carries what else the machine code depends on.
     name = f"{what.__name__}_{_sources_fingerprint()}"
     function = _entry_function(what, _CPU_LOOP, name, {"body": body})
@@ -367,7 +376,7 @@ def _cuda_function(what: Kernel, cuda: Any) -> FunctionType:
     def compile_function(function: FunctionType, inline: bool) -> Any:
         return cuda.jit(device=True, forceinline=inline)(function)
 
-    body = compile_function(_specialise(what.python, "cuda", compile_function), False)
+    body = compile_function(_specialise(what.python, "cuda", compile_function, {}), False)
     return _entry_function(what, _CUDA_ENTRY, what.__name__, {"body": body, "cuda": cuda})
 
 

@@ -55,8 +55,12 @@ def median_prediction(left, above, corner):
 
 
 @inline_function
-def reduce_error(error, alphabet):
-    """Return an error modulo the alphabet's size, A.4.5."""
+def reduce_error(error, scan, steps):
+    """Return an error modulo the alphabet's size, A.4.5; a lossless alphabet is one of `qbpp` bits."""
+    _, _, alphabet, _, _, qbpp = scan
+    if steps is None:
+        unused = int32(int32(32) - qbpp)
+        return int32(int32(error << unused) >> unused)
     if error < -(alphabet >> int32(1)):
         error = int32(error + alphabet)
     if error >= (alphabet + int32(1)) >> int32(1):
@@ -66,7 +70,10 @@ def reduce_error(error, alphabet):
 
 @inline_function
 def update_context(state, word, magnitude, bias, correction, count, error, weighted_error, reset):
-    """Update the context at `word` by an error, A.6; `weighted_error` is the error times 2 NEAR + 1."""
+    """Update A, B and C of the context at `word` by an error, A.6; return A and N, which the caller keeps.
+
+    `weighted_error` is the error times 2 NEAR + 1.
+    """
     magnitude = int32(magnitude + abs(error))
     bias = int32(bias + weighted_error)
     if count == reset:
@@ -82,7 +89,7 @@ def update_context(state, word, magnitude, bias, correction, count, error, weigh
         state[word + uint64(2)] = min(int32(correction + int32(1)), int32(127))
     state[word] = magnitude
     state[word + uint64(1)] = bias
-    state[word + uint64(3)] = count
+    return magnitude, count
 
 
 @inline_function

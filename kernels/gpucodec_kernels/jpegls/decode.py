@@ -7,12 +7,16 @@ from numpy import int32, int64, uint64
 from gpucodec_kernels.jpegls.bits import destuff, keep_unread
 from gpucodec_kernels.jpegls.contexts import find_regions_above, reset_state
 from gpucodec_kernels.jpegls.decode_line import decode_interleaved_line, decode_plain_line
+from gpucodec_kernels.jpegls.golomb import golomb_parameter
 from gpucodec_kernels.jpegls.parameters import (
     COMPONENT_STRIDE,
+    CONTEXT_WORDS,
+    COUNT_BITS,
     FIRST_PLANE,
     INVALID_FLAG,
     LINE_BYTES,
     NEAR,
+    NUM_CONTEXTS,
     NUM_PLANES,
     PLANE_COLUMNS,
     PLANE_LINES,
@@ -69,9 +73,21 @@ def decode_line(
         return decode_plain_line(
             state, run_place, previous, line, count, regions, gradients, scan, steps, window, position
         )
+    if components == uint64(3):  # the usual number as a constant, so that loops over it are none
+        return decode_interleaved_line(
+            state, previous, line, uint64(3), count, regions, gradients, scan, steps, window, position
+        )
     return decode_interleaved_line(
         state, previous, line, components, count, regions, gradients, scan, steps, window, position
     )
+
+
+@device_function
+def keep_golomb_parameters(state):
+    """Compute the Golomb parameters of the contexts of regular mode as `decode_sample` keeps them."""
+    k = golomb_parameter(state[0], state[3])
+    for context in range(uint64(NUM_CONTEXTS)):
+        state[context * uint64(CONTEXT_WORDS) + uint64(3)] |= int32(k << int32(COUNT_BITS))
 
 
 @device_function
@@ -110,6 +126,7 @@ def decode_segment(segment, samples, rows, strides, parameters, gradients, scrat
     scan, bounds = scan_constants(parameters, steps)
     state = scratch[: int64(STATE_WORDS)]
     reset_state(state, parameters[RANGE])
+    keep_golomb_parameters(state)
     clear_lines(scratch, parameters)
     line_bytes = uint64(parameters[LINE_BYTES])
     source = uint64(0)

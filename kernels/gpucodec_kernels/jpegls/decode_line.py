@@ -50,7 +50,16 @@ def region_of(regions, gradients, previous, line, place, maximum):
     return int32(regions[place] + int32(gradients[uint64(int32(previous[place] - line[place] + maximum))]))
 
 
-@device_function
+@inline_function
+def all_flat(regions, gradients, previous, line, place, components, maximum):
+    """Return whether all of a pixel's samples but the first have a context of no gradients."""
+    for component in range(uint64(1), components):
+        if region_of(regions, gradients, previous, line, place + uint64(component), maximum) != int32(0):
+            return False
+    return True
+
+
+@inline_function
 def decode_interleaved_line(
     state, previous, line, components, count, regions, gradients, scan, steps, window, position
 ):
@@ -62,16 +71,15 @@ def decode_interleaved_line(
     run_index = state[run_place]
     place = uint64(0)
     while place < count:
-        any_region = int32(0)
-        for component in range(components):
-            any_region = int32(any_region | region_of(regions, gradients, previous, line, place + component, maximum))
-        if any_region != int32(0):
-            for component in range(components):
-                sample = place + component
-                region = region_of(regions, gradients, previous, line, sample, maximum)
+        region = region_of(regions, gradients, previous, line, place, maximum)
+        if region != int32(0) or not all_flat(regions, gradients, previous, line, place, components, maximum):
+            sample = place
+            for component in range(uint64(1), components + uint64(1)):
                 current[sample], position = decode_sample(
                     state, region, line[sample], above[sample], previous[sample], scan, steps, window, position
                 )
+                sample = place + uint64(component)
+                region = region_of(regions, gradients, previous, line, sample, maximum)
             place = place + components
         else:
             longest = (count - place) // components

@@ -46,7 +46,7 @@ def code_sample(state, word, error, low, scan, window, bits, fill, at):
     correction = state[word + uint64(2)]
     count = state[word + uint64(3)]
     error = int32(error - min(max(correction, low), int32(low + scan[0])))
-    error = reduce_error(error, scan[2])
+    error = reduce_error(error, scan, None)
     return code_error(state, word, error, magnitude, bias, correction, count, scan, window, bits, fill, at)
 
 
@@ -78,7 +78,7 @@ def code_line(state, run_place, previous, line, count, work, scan, window, bits,
                     error = int32(-error)
                 order = run_order(run_index)
                 bits, fill, at = code_interruption(
-                    state, reduce_error(error, scan[2]), same, scan, order, window, bits, fill, at
+                    state, reduce_error(error, scan, None), same, scan, order, window, bits, fill, at
                 )
                 run_index = max(int32(run_index - int32(1)), int32(0))
                 place = place + uint64(1)
@@ -86,7 +86,16 @@ def code_line(state, run_place, previous, line, count, work, scan, window, bits,
     return bits, fill, at
 
 
-@device_function
+@inline_function
+def all_zero(words, place, components):
+    """Return whether all of a pixel's samples but the first have a context of no gradients."""
+    for component in range(uint64(1), components):  # noqa: SIM110 - Numba knows no generators
+        if words[place + uint64(component)] != int32(0):
+            return False
+    return True
+
+
+@inline_function
 def code_interleaved_line(state, previous, line, components, count, work, scan, window, bits, fill, at):
     """Code a line of sample-interleaved components."""
     words, errors, lows = work
@@ -96,10 +105,8 @@ def code_interleaved_line(state, previous, line, components, count, work, scan, 
     run_index = state[run_place]
     place = uint64(0)
     while place < count:
-        any_word = int32(0)
-        for component in range(components):
-            any_word = int32(any_word | words[place + component])
-        if any_word != int32(0):
+        word = uint64(words[place])
+        if word != uint64(0) or not all_zero(words, place, components):
             for component in range(components):
                 sample = place + component
                 word = uint64(words[sample])
@@ -108,7 +115,7 @@ def code_interleaved_line(state, previous, line, components, count, work, scan, 
         else:
             start = place
             run_end = place
-            while run_end < count and current[run_end] == line[start + (run_end - start) % components]:
+            while run_end < count and current[run_end] == line[run_end]:
                 run_end = run_end + uint64(1)
             at_end = run_end == count
             length = (run_end - start) // components
@@ -119,10 +126,10 @@ def code_interleaved_line(state, previous, line, components, count, work, scan, 
                 for component in range(components):
                     up = above[place + component]
                     error = int32(current[place + component] - up)
-                    if line[start + component] > up:
+                    if line[place + component] > up:
                         error = int32(-error)
                     bits, fill, at = code_interruption(
-                        state, reduce_error(error, scan[2]), int32(0), scan, order, window, bits, fill, at
+                        state, reduce_error(error, scan, None), int32(0), scan, order, window, bits, fill, at
                     )
                 run_index = max(int32(run_index - int32(1)), int32(0))
                 place = place + components

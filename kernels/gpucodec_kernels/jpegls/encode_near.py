@@ -17,7 +17,7 @@ from gpucodec_kernels.target import device_function, inline_function
 @inline_function
 def code_near_sample(state, region, sample, left, up, corner, scan, window, bits, fill, at):
     """Code one sample in regular mode; return what a decoder finds and the state of `put_bits`."""
-    maximum, steps, alphabet, _, _, _ = scan
+    maximum, steps, _, _, _, _ = scan
     sign = int32(region >> int32(31))
     word = uint64(CONTEXT_WORDS) * uint64(int32((region ^ sign) - sign))
     magnitude = state[word]
@@ -26,7 +26,7 @@ def code_near_sample(state, region, sample, left, up, corner, scan, window, bits
     count = state[word + uint64(3)]
     prediction = correct_prediction(median_prediction(left, up, corner), correction, sign, maximum)
     error = quantise_error(int32((int32(sample - prediction) ^ sign) - sign), steps)
-    error = reduce_error(error, alphabet)
+    error = reduce_error(error, scan, steps)
     bits, fill, at = code_error(state, word, error, magnitude, bias, correction, count, scan, window, bits, fill, at)
     return reconstruct(prediction, int32((error ^ sign) - sign), scan[0], scan[2], scan[1]), bits, fill, at
 
@@ -43,7 +43,7 @@ def code_near_interruption(state, sample, left, up, may_be_same, scan, run_bits,
     elif left > up:
         sign = int32(-1)
     error = quantise_error(int32((int32(sample - prediction) ^ sign) - sign), scan[1])
-    error = reduce_error(error, scan[2])
+    error = reduce_error(error, scan, scan[1])
     bits, fill, at = code_interruption(state, error, same, scan, run_bits, window, bits, fill, at)
     return reconstruct(prediction, int32((error ^ sign) - sign), scan[0], scan[2], scan[1]), bits, fill, at
 

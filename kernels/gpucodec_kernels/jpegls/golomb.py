@@ -13,6 +13,7 @@ from gpucodec_kernels.jpegls.bits import load_bits, put_bits, take_bits
 from gpucodec_kernels.target import inline_function
 
 LONGEST_PUT = 56  # bits
+SHORT_UNARY = 39  # zeros that with a one and the largest k, 17, fit into what `load_bits` returns
 
 
 @inline_function
@@ -44,22 +45,21 @@ def put_golomb(window, bits, fill, at, mapped, k, longest_unary, qbpp):
 
 @inline_function
 def take_golomb(window, position, k, longest_unary, qbpp):
-    """Read a mapped error value, A.5.3; return it, int32, and the position behind it.
+    """Read a mapped error value, A.5.3; return it and the position behind it, all but `qbpp` uint64.
 
-    What no encoder writes, more zeros than `longest_unary`, is read as -1. No code is longer than T.87's LIMIT.
+    What no encoder writes, more zeros than `longest_unary`, is read as 2**32. No code is longer than T.87's LIMIT.
     """
     word = load_bits(window, position)
     zeros = uint64(leading_zeros(word))
-    suffix = uint64(k)
-    if zeros >= uint64(longest_unary):
-        position = position + uint64(longest_unary) + uint64(1)
-        mapped = int32(int32(take_bits(window, position, uint64(qbpp))) + int32(1))
-        if zeros > uint64(longest_unary):
-            mapped = int32(-1)
-        return mapped, position + uint64(qbpp)
-    length = zeros + uint64(1) + suffix
-    position = position + length
-    if length <= uint64(LONGEST_PUT):
-        rest = ((word << zeros) << uint64(1)) >> uint64(1)
-        return int32((zeros << suffix) | (rest >> (uint64(63) - suffix))), position
-    return int32((zeros << suffix) | take_bits(window, position - suffix, suffix)), position
+    if zeros < min(longest_unary, uint64(SHORT_UNARY)):
+        # The bits from the one behind the zeros on are 2**k more than the code's last k bits.
+        mapped = (zeros << k) + ((word << zeros) >> (uint64(63) - k))
+        return mapped - (uint64(1) << k), position + (zeros + k + uint64(1))
+    if zeros < longest_unary:
+        position = position + zeros + uint64(1)
+        return (zeros << k) | take_bits(window, position, k), position + k
+    position = position + longest_unary + uint64(1)
+    mapped = take_bits(window, position, uint64(qbpp)) + uint64(1)
+    if zeros > longest_unary:
+        mapped = uint64(1) << uint64(32)
+    return mapped, position + uint64(qbpp)

@@ -59,6 +59,7 @@ RUN_INDICES = CONTEXT_WORDS * (NUM_CONTEXTS + 2)  # the first of them
 # A word that run interruption does not use: set where a code was met that no encoder writes.
 INVALID_FLAG = CONTEXT_WORDS * NUM_CONTEXTS + 2
 MAX_COMPONENTS = 4
+COUNT_BITS = 16  # of N in a word; a decoder keeps the Golomb parameter above them
 STATE_WORDS = RUN_INDICES + MAX_COMPONENTS
 
 # Words and bytes behind lines and windows, so that whole words may be loaded and stored at their ends.
@@ -180,6 +181,11 @@ def scan_strides(
         for plane in range(parameters[NUM_PLANES])
     ]
     return np.array([component_stride, *(value for plane in planes for value in plane)], np.int64)
+
+
+def is_lossless(parameters: np.ndarray[Any, Any]) -> bool:
+    """Return whether a scan is for the lossless kernels, whose alphabet is one of whole bits; else the near ones."""
+    return int(parameters[NEAR]) == 0 and int(parameters[RANGE]) == 1 << int(parameters[QBPP])
 
 
 def gradient_table(parameters: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

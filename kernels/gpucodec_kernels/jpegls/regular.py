@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from numpy import int32, int64, uint64
+from numpy import int32, uint64
 
 from gpucodec_kernels.jpegls.contexts import correct_prediction, median_prediction, update_context
 from gpucodec_kernels.jpegls.golomb import golomb_parameter, put_golomb, take_golomb
-from gpucodec_kernels.jpegls.parameters import CONTEXT_WORDS, INVALID_FLAG
+from gpucodec_kernels.jpegls.parameters import CONTEXT_WORDS, COUNT_BITS, INVALID_FLAG
 from gpucodec_kernels.target import inline_function
+
+COUNT_MASK = (1 << COUNT_BITS) - 1
 
 
 @inline_function
@@ -30,7 +32,9 @@ def code_error(state, word, error, magnitude, bias, correction, count, scan, win
     if inverted(k, bias, count, steps):
         mapped = int32(mapped ^ int32(1))
     bits, fill, at = put_golomb(window, bits, fill, at, mapped, k, longest_unary, qbpp)
-    update_context(state, word, magnitude, bias, correction, count, error, weigh_error(error, steps), reset)
+    weighted = weigh_error(error, steps)
+    _, count = update_context(state, word, magnitude, bias, correction, count, error, weighted, reset)
+    state[word + uint64(3)] = count
     return bits, fill, at
 
 
@@ -54,12 +58,7 @@ def weigh_error(error, steps):
 def reconstruct(prediction, error, maximum, alphabet, steps):
     """Return the sample that a prediction and an error in steps stand for, A.4.5 and A.4.4."""
     if steps is None:
-        value = int32(prediction + error)
-        if value < int32(0):
-            value = int32(value + alphabet)
-        elif value > maximum:
-            value = int32(value - alphabet)
-        return value
+        return int32(int32(prediction + error) & maximum)
     near, step, _ = steps
     value = int32(prediction + int32(error * step))
     if value < -near:
@@ -78,26 +77,29 @@ def decode_sample(state, region, left, up, corner, scan, steps, window, position
     magnitude = state[word]
     bias = state[word + uint64(1)]
     correction = state[word + uint64(2)]
-    count = state[word + uint64(3)]
+    packed = uint64(state[word + uint64(3)])
+    k = packed >> uint64(COUNT_BITS)
+    count = int32(packed & uint64(COUNT_MASK))
     prediction = correct_prediction(median_prediction(left, up, corner), correction, sign, maximum)
-    k = golomb_parameter(magnitude, count)
-    mapped, position = take_golomb(window, position, k, longest_unary, qbpp)
+    mapped, position = take_golomb(window, position, k, uint64(longest_unary), qbpp)
     mapped = check_mapped(state, mapped, alphabet)
-    if inverted(k, bias, count, steps):
+    if inverted(int32(k), bias, count, steps):
         mapped = int32(mapped ^ int32(1))
     error = int32(int32(mapped >> int32(1)) ^ int32(-int32(mapped & int32(1))))
-    update_context(state, word, magnitude, bias, correction, count, error, weigh_error(error, steps), reset)
+    weighted = weigh_error(error, steps)
+    magnitude, count = update_context(state, word, magnitude, bias, correction, count, error, weighted, reset)
+    state[word + uint64(3)] = int32(count | int32(golomb_parameter(magnitude, count) << int32(COUNT_BITS)))
     return reconstruct(prediction, int32((error ^ sign) - sign), maximum, alphabet, steps), position
 
 
 @inline_function
 def check_mapped(state, mapped, alphabet):
-    """Return a mapped error value as it is, or 0 for one that no encoder writes, and remember that there was one.
+    """Return a mapped error value, int32, or 0 for one that no encoder writes, and remember that there was one.
 
     All that follows relies on errors of no more than the alphabet's size: contexts, Golomb parameters, and with
     them the length of codes, and samples.
     """
-    if uint64(int64(mapped)) >= uint64(alphabet + alphabet):
+    if mapped >= uint64(alphabet + alphabet):
         state[uint64(INVALID_FLAG)] = int32(1)
         return int32(0)
-    return mapped
+    return int32(mapped)

@@ -116,7 +116,7 @@ def decode_interruption(state, left, up, may_be_same, run_index, scan, steps, wi
     count = state[word + uint64(3)]
     k = golomb_parameter(int32(magnitude + int32(same * int32(count >> int32(1)))), count)
     unary = int32(longest_unary - int32(run_order(run_index)) - int32(1))
-    mapped, position = take_golomb(window, position, k, unary, qbpp)
+    mapped, position = take_golomb(window, position, uint64(k), uint64(unary), qbpp)
     mapped = check_mapped(state, mapped, alphabet)
     # Twice the size of the error, less 1 for the sign that is coded as the smaller value.
     doubled = int32(mapped + same)
