@@ -119,3 +119,20 @@ def find_regions_above(previous, distance, count, bounds, regions):
 def correct_prediction(prediction, correction, sign, maximum):
     """Return a prediction corrected by C, A.4.2; `sign` is 0 or -1."""
     return max(int32(0), min(int32(prediction + int32((correction ^ sign) - sign)), maximum))
+
+
+@inline_function
+def region_of(regions, gradients, previous, line, place, maximum):
+    """Return a sample's context with its sign, 81 Q1 + 9 Q2 + Q3, A.3.4."""
+    return int32(regions[place] + int32(gradients[uint64(int32(previous[place] - line[place] + maximum))]))
+
+
+@device_function
+def starts_run(regions, gradients, previous, line, place, components, maximum):
+    """Return whether a sample of no gradients is the first of a pixel of no gradients."""
+    if place % components != uint64(0):
+        return False
+    for component in range(uint64(1), components):
+        if region_of(regions, gradients, previous, line, place + uint64(component), maximum) != int32(0):
+            return False
+    return True

@@ -73,10 +73,6 @@ def decode_line(
         return decode_plain_line(
             state, run_place, previous, line, count, regions, gradients, scan, steps, window, position
         )
-    if components == uint64(3):  # the usual number as a constant, so that loops over it are none
-        return decode_interleaved_line(
-            state, previous, line, uint64(3), count, regions, gradients, scan, steps, window, position
-        )
     return decode_interleaved_line(
         state, previous, line, components, count, regions, gradients, scan, steps, window, position
     )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from numpy import int32, int64, uint64
 
+from gpucodec_kernels.jpegls.contexts import region_of, starts_run
 from gpucodec_kernels.jpegls.parameters import RUN_INDICES
 from gpucodec_kernels.jpegls.regular import decode_sample
 from gpucodec_kernels.jpegls.run import decode_interruption, decode_run
-from gpucodec_kernels.target import device_function, inline_function
+from gpucodec_kernels.target import device_function
 
 
 @device_function
@@ -44,22 +45,7 @@ def decode_plain_line(state, run_place, previous, line, count, regions, gradient
     return position
 
 
-@inline_function
-def region_of(regions, gradients, previous, line, place, maximum):
-    """Return a sample's context with its sign, 81 Q1 + 9 Q2 + Q3, A.3.4."""
-    return int32(regions[place] + int32(gradients[uint64(int32(previous[place] - line[place] + maximum))]))
-
-
-@inline_function
-def all_flat(regions, gradients, previous, line, place, components, maximum):
-    """Return whether all of a pixel's samples but the first have a context of no gradients."""
-    for component in range(uint64(1), components):
-        if region_of(regions, gradients, previous, line, place + uint64(component), maximum) != int32(0):
-            return False
-    return True
-
-
-@inline_function
+@device_function
 def decode_interleaved_line(
     state, previous, line, components, count, regions, gradients, scan, steps, window, position
 ):
@@ -72,15 +58,11 @@ def decode_interleaved_line(
     place = uint64(0)
     while place < count:
         region = region_of(regions, gradients, previous, line, place, maximum)
-        if region != int32(0) or not all_flat(regions, gradients, previous, line, place, components, maximum):
-            sample = place
-            for component in range(uint64(1), components + uint64(1)):
-                current[sample], position = decode_sample(
-                    state, region, line[sample], above[sample], previous[sample], scan, steps, window, position
-                )
-                sample = place + uint64(component)
-                region = region_of(regions, gradients, previous, line, sample, maximum)
-            place = place + components
+        if region != int32(0) or not starts_run(regions, gradients, previous, line, place, components, maximum):
+            current[place], position = decode_sample(
+                state, region, line[place], above[place], previous[place], scan, steps, window, position
+            )
+            place = place + uint64(1)
         else:
             longest = (count - place) // components
             length, run_index, position = decode_run(state, longest, run_index, window, position)

@@ -78,8 +78,6 @@ def encode_line(
         made = (work, errors, lows)
         if components == uint64(1):
             return code_line(state, run_place, previous, line, count, made, scan, window, bits, fill, at)
-        if components == uint64(3):  # the usual number as a constant, so that loops over it are none
-            return code_interleaved_line(state, previous, line, uint64(3), count, made, scan, window, bits, fill, at)
         return code_interleaved_line(state, previous, line, components, count, made, scan, window, bits, fill, at)
     find_regions_above(previous, components, count, bounds, work)
     if components == uint64(1):

@@ -86,16 +86,18 @@ def code_line(state, run_place, previous, line, count, work, scan, window, bits,
     return bits, fill, at
 
 
-@inline_function
-def all_zero(words, place, components):
-    """Return whether all of a pixel's samples but the first have a context of no gradients."""
+@device_function
+def starts_run(words, place, components):
+    """Return whether a sample of no gradients is the first of a pixel of no gradients."""
+    if place % components != uint64(0):
+        return False
     for component in range(uint64(1), components):  # noqa: SIM110 - Numba knows no generators
         if words[place + uint64(component)] != int32(0):
             return False
     return True
 
 
-@inline_function
+@device_function
 def code_interleaved_line(state, previous, line, components, count, work, scan, window, bits, fill, at):
     """Code a line of sample-interleaved components."""
     words, errors, lows = work
@@ -106,12 +108,9 @@ def code_interleaved_line(state, previous, line, components, count, work, scan, 
     place = uint64(0)
     while place < count:
         word = uint64(words[place])
-        if word != uint64(0) or not all_zero(words, place, components):
-            for component in range(components):
-                sample = place + component
-                word = uint64(words[sample])
-                bits, fill, at = code_sample(state, word, errors[sample], lows[sample], scan, window, bits, fill, at)
-            place = place + components
+        if word != uint64(0) or not starts_run(words, place, components):
+            bits, fill, at = code_sample(state, word, errors[place], lows[place], scan, window, bits, fill, at)
+            place = place + uint64(1)
         else:
             start = place
             run_end = place

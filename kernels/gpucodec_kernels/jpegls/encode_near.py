@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from numpy import int32, int64, uint64
 
-from gpucodec_kernels.jpegls.contexts import correct_prediction, median_prediction, reduce_error, run_order
+from gpucodec_kernels.jpegls.contexts import (
+    correct_prediction,
+    median_prediction,
+    reduce_error,
+    region_of,
+    run_order,
+    starts_run,
+)
 from gpucodec_kernels.jpegls.parameters import CONTEXT_WORDS, RUN_INDICES
 from gpucodec_kernels.jpegls.regular import code_error, quantise_error, reconstruct
 from gpucodec_kernels.jpegls.run import code_interruption, code_run
@@ -86,12 +93,6 @@ def code_near_line(state, run_place, previous, line, count, regions, gradients, 
     return bits, fill, at
 
 
-@inline_function
-def region_of(regions, gradients, previous, line, place, maximum):
-    """Return a sample's context with its sign, 81 Q1 + 9 Q2 + Q3, A.3.4."""
-    return int32(regions[place] + int32(gradients[uint64(int32(previous[place] - line[place] + maximum))]))
-
-
 @device_function
 def code_near_interleaved_line(
     state, previous, line, components, count, regions, gradients, scan, window, bits, fill, at
@@ -105,27 +106,13 @@ def code_near_interleaved_line(
     run_index = state[run_place]
     place = uint64(0)
     while place < count:
-        any_region = int32(0)
-        for component in range(components):
-            any_region = int32(any_region | region_of(regions, gradients, previous, line, place + component, maximum))
-        if any_region != int32(0):
-            for component in range(components):
-                sample = place + component
-                region = region_of(regions, gradients, previous, line, sample, maximum)
-                current[sample], bits, fill, at = code_near_sample(
-                    state,
-                    region,
-                    current[sample],
-                    line[sample],
-                    above[sample],
-                    previous[sample],
-                    scan,
-                    window,
-                    bits,
-                    fill,
-                    at,
-                )
-            place = place + components
+        region = region_of(regions, gradients, previous, line, place, maximum)
+        if region != int32(0) or not starts_run(regions, gradients, previous, line, place, components, maximum):
+            current[place], bits, fill, at = code_near_sample(
+                state, region, current[place], line[place], above[place], previous[place], scan,
+                window, bits, fill, at,
+            )  # fmt: skip
+            place = place + uint64(1)
         else:
             length = uint64(0)
             while place < count and pixel_in_run(current, line, place, components, near):
