@@ -12,6 +12,7 @@ from gpucodec.codecs.formats import Family
 from gpucodec.codecs.jpegls_decoding import decode_frames, describe_frames, found_spec
 from gpucodec.codecs.jpegls_encoding import encode_frames, num_scans
 from gpucodec.codestream.jpegls import encoding_limits
+from gpucodec.errors import CodestreamError
 from gpucodec.frames import FrameBatch
 
 __all__ = ["JpeglsCodec", "codecs"]
@@ -86,7 +87,13 @@ class JpeglsCodec(Codec):
         """
         if not codestreams:
             return FrameBatch(np.empty((0, *request.spec.shape), request.spec.dtype), request.spec, request.first_frame)
-        descriptions = describe_frames(codestreams, request)
+        try:
+            return self._decode(codestreams, request, trusting=True)
+        except CodestreamError:
+            return self._decode(codestreams, request, trusting=False)
+
+    def _decode(self, codestreams: Sequence[bytes], request: DecodeRequest, *, trusting: bool) -> FrameBatch:
+        descriptions = describe_frames(codestreams, request, trusting=trusting)
         spec = found_spec(descriptions, request.spec)
         frames = decode_frames(executor(self.backend), codestreams, descriptions, spec, request.first_frame)
         return FrameBatch(frames, spec, request.first_frame)

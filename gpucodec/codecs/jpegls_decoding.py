@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from gpucodec.backends import Executor
 from gpucodec.codecs.base import DecodeRequest
 from gpucodec.codecs.jpegls_samples import finish_component, undo_colour_transform, value_bits
-from gpucodec.codecs.jpegls_scans import Scans, portions, sample_bytes, scan_geometry
+from gpucodec.codecs.jpegls_scans import Scans, laid_out, portions, sample_bytes, scan_geometry
 from gpucodec.codestream.jpegls import Description, Scan, read_codestream
 from gpucodec.errors import CodestreamError, LimitExceededError, TruncatedCodestreamError, UnsupportedError
 from gpucodec.frames import FrameSpec
@@ -29,8 +29,19 @@ _DEFAULT_MAX_BYTES = 1 << 33
 # -- whole frames
 
 
-def describe_frames(codestreams: Sequence[bytes], request: DecodeRequest) -> list[Description]:
+def describe_frames(
+    codestreams: Sequence[bytes], request: DecodeRequest, *, trusting: bool = False
+) -> list[Description]:
     """Read the marker segments of all codestreams and refuse what does not go with the request.
+
+    Parameters
+    ----------
+    codestreams : sequence of bytes
+        One a frame.
+    request : DecodeRequest
+        What the dataset says.
+    trusting : bool
+        See `read_codestream`; decoding finds out whether that was wrong.
 
     Raises
     ------
@@ -41,13 +52,29 @@ def describe_frames(codestreams: Sequence[bytes], request: DecodeRequest) -> lis
     UnsupportedError
         If it holds what a frame cannot.
     """
-    descriptions = []
+    descriptions: list[Description] = []
     for index, codestream in enumerate(codestreams):
+        alike = _described_alike(codestream, codestreams[index - 1], descriptions[-1]) if trusting and index else None
+        if alike is not None:
+            descriptions.append(alike)
+            continue
         with _named(request.first_frame + index):
-            description = read_codestream(codestream)
-            _check_frame(description, request)
-            descriptions.append(description)
+            descriptions.append(read_codestream(codestream, trusting=trusting))
+            _check_frame(descriptions[-1], request)
     return descriptions
+
+
+def _described_alike(codestream: bytes, other: bytes, description: Description) -> Description | None:
+    """Describe a codestream that has the headers of another one; None if it has not, or several scans."""
+    if len(description.scans) > 1 or description.scans[0].restart_interval:
+        return None
+    (scan,) = description.scans
+    ((start, before),) = scan.intervals
+    end = codestream.rfind(other[before:], start)  # EOI and padding, or other segments
+    if end < 0 or end + len(other) - before != len(codestream) or codestream[:start] != other[:start]:
+        return None
+    alike = replace(description, scans=(replace(scan, intervals=((start, end),)),))
+    return alike if 8 * (end - start) >= _least_bits(description, scan) else None
 
 
 def _check_frame(description: Description, request: DecodeRequest) -> None:
@@ -73,13 +100,16 @@ def _check_bytes(num_bytes: int, limit: int) -> None:
 def _check_length(description: Description) -> None:
     """Refuse a codestream that is too short for its size whatever its samples are, before memory is taken for them."""
     for scan in description.scans:
-        columns = min(description.components[index].columns for index in scan.components)
-        needed = description.num_lines(scan) * -(-columns // _LONGEST_RUN)
-        held = sum(end - start for start, end in scan.intervals)
+        needed, held = _least_bits(description, scan), sum(end - start for start, end in scan.intervals)
         if held * 8 < needed:
             raise TruncatedCodestreamError(
                 f"a scan of {held} bytes, its lines need {needed} bits at least", format=_FORMAT, offset=scan.end
             )
+
+
+def _least_bits(description: Description, scan: Scan) -> int:
+    columns = min(description.components[index].columns for index in scan.components)
+    return description.num_lines(scan) * -(-columns // _LONGEST_RUN)
 
 
 def found_spec(descriptions: Sequence[Description], spec: FrameSpec) -> FrameSpec:
@@ -247,14 +277,12 @@ class _Work:
             Of the first segment that is wrong.
         """
         where = self.where
-        offsets = np.cumsum([0, *(len(codestream) for codestream in self.codestreams)])
-        source = where.upload(np.frombuffer(b"".join(self.codestreams), np.uint8))
-        on_host = where.upload(samples) is samples
-        target = samples if on_host else where.empty(samples.size, samples.dtype)
+        source, offsets = laid_out(where, self.codestreams)
+        target = samples if where.on_host else where.empty(samples.size, samples.dtype)
         for scans, segments in self.launches.items():
             for begin, end in portions(where, len(segments), scans.work_bytes()):
                 self._launch(scans, segments[begin:end], source, offsets, target)
-        if not on_host:
+        if not where.on_host:
             samples[:] = where.download(target)
 
     def _launch(
@@ -265,10 +293,10 @@ class _Work:
         starts = np.array([segment.first_sample for segment in segments], np.int64)
         rows = np.array([segment.rows for segment in segments], np.int32)
         status, stopped = scans.decode(self.where, source, bounds, target, starts, rows)
-        failed = np.flatnonzero(status)
+        failed = np.flatnonzero((status != 0) | (stopped != bounds[:, 1] - bounds[:, 0]))
         if failed.size:
-            worst = int(failed[0])
-            raise self._error(int(status[worst]), segments[worst], int(stopped[worst]))
+            first = int(failed[0])
+            raise self._error(int(status[first]), segments[first], int(stopped[first]))
 
     def _error(self, status: int, segment: _Segment, stopped: int) -> CodestreamError:
         from gpucodec_kernels.jpegls import parameters
@@ -277,9 +305,9 @@ class _Work:
         place: dict[str, Any] = {"format": _FORMAT, "frame": frame, "offset": segment.start + stopped}
         if status == parameters.STATUS_TRUNCATED:
             return TruncatedCodestreamError("the entropy-coded data ends before the last sample", **place)
-        if status == parameters.STATUS_EXCESS:
-            return CodestreamError("there is entropy-coded data after the last sample", **place)
-        return CodestreamError("the entropy-coded data has a code that stands for nothing", **place)
+        if status == parameters.STATUS_INVALID:
+            return CodestreamError("the entropy-coded data has a code that stands for nothing", **place)
+        return CodestreamError("there is entropy-coded data after the last sample", **place)
 
 
 @contextmanager

@@ -125,7 +125,7 @@ def _flat_samples(frames: Any, spec: FrameSpec, num_bytes: int) -> tuple[Any, in
 
 def _pieces(where: Executor, slots: Any, slot_bytes: int, lengths: np.ndarray[Any, Any]) -> list[memoryview]:
     """Return each scan's bytes, on the host."""
-    if where.backend != "cuda":
+    if where.on_host:
         view = slots.data
         return [view[k * slot_bytes : k * slot_bytes + length] for k, length in enumerate(lengths.tolist())]
     from gpucodec_kernels.jpegls.gather import gather_slot

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from gpucodec.backends import Executor
+from gpucodec.codecs.buffers import memory_window
 from gpucodec.codestream.jpegls import Description, InterleaveMode, Preset, Scan
 from gpucodec.errors import UnsupportedError
 
-__all__ = ["Geometry", "Scans", "portions", "sample_bytes", "scan_geometry"]
+__all__ = ["Geometry", "Scans", "laid_out", "portions", "sample_bytes", "scan_geometry"]
 
 # Frames are worked on in portions, so that memory does not grow with the batch: what a portion needs beside input
 # and output. A GPU has one thread a scan and must be given thousands at once.
@@ -28,6 +29,14 @@ def portions(where: Executor, count: int, num_bytes: int) -> Iterator[tuple[int,
     step = max(1, _PORTION_BYTES[where.backend] // num_bytes)
     for begin in range(0, count, step):
         yield begin, min(begin + step, count)
+
+
+def laid_out(where: Executor, codestreams: Sequence[bytes]) -> tuple[Any, np.ndarray[Any, Any]]:
+    """Return an array where the kernels run that holds all codestreams, and where each begins; no copy on the host."""
+    if where.on_host:
+        return memory_window(codestreams)
+    lengths = np.fromiter(map(len, codestreams), np.int64, len(codestreams))
+    return where.upload(np.frombuffer(b"".join(codestreams), np.uint8)), np.cumsum(lengths) - lengths
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +107,15 @@ class Scans:
     def encode(
         self, where: Executor, samples: Any, sample_starts: np.ndarray[Any, Any], *, worst: bool
     ) -> tuple[Any, Any, Any]:
-        """Encode the scans whose first samples are at `sample_starts`; return slots, lengths and status."""
+        """Encode the scans whose first samples are at `sample_starts`; return slots, lengths and status.
+
+        The slots are there until the next call.
+        """
         from gpucodec_kernels.jpegls.parameters import encode_window_size
 
         count, size = len(sample_starts), self.slot_bytes(worst=worst)
         rows = np.full(count, self.geometry.rows, np.int32)
-        slots, lengths = where.empty(count * size, np.uint8), where.empty(count, np.int64)
+        slots, lengths = where.scratch("jpegls slots", count * size, np.uint8), where.empty(count, np.int64)
         status = where.empty(count, np.int32)
         where.launch(
             self._kernel("encode"), count, where.upload(samples), where.upload(sample_starts), where.upload(rows),
@@ -147,8 +159,8 @@ class Scans:
             where.upload(strides),
             where.upload(parameters),
             where.upload(gradients),
-            where.empty(count * scratch_size(parameters), np.int32),
-            where.empty(count * window_size(parameters), np.uint8),
+            where.scratch("jpegls work", count * scratch_size(parameters), np.int32),
+            where.scratch("jpegls window", count * window_size(parameters), np.uint8),
         )
 
 

@@ -28,6 +28,7 @@ from gpucodec.frames import FrameBatch, FrameSpec
 from gpucodec.libraries.charls import CharlsCodec
 from tests.codecs.jpegls_streams import (
     APP8,
+    COM,
     DNL,
     DRI,
     EOI,
@@ -53,16 +54,16 @@ BACKEND = "simulator" if simulator_enabled() else "cpu"
 CODEC = JpeglsCodec(BACKEND)
 
 
-def encode(frames, spec, near=0):
+def encode(frames, spec, near=0, codec=CODEC):
     uid = NEAR_LOSSLESS if near else LOSSLESS
     request = EncodeRequest(uid, spec, len(frames), EncodeOptions(jls_error=near))
-    assert CODEC.why_not_encode(request) == []
-    return CODEC.encode_batch(FrameBatch(frames, spec), request)
+    assert codec.why_not_encode(request) == []
+    return codec.encode_batch(FrameBatch(frames, spec), request)
 
 
-def decode(codestreams, spec, first_frame=0, **options):
+def decode(codestreams, spec, first_frame=0, codec=CODEC, **options):
     request = DecodeRequest(LOSSLESS, spec, len(codestreams), DecodeOptions(**options), first_frame)
-    return CODEC.decode_batch(codestreams, request)
+    return codec.decode_batch(codestreams, request)
 
 
 def spec_of(frames, bits, **attributes):
@@ -89,14 +90,14 @@ def content(kind, shape, bits, seed=0):
 KINDS = ["noise", "smooth", "sparse", "extremes", "flat"]
 
 
-def check_both_ways(frames, bits, near=0, planar=0):
+def check_both_ways(frames, bits, near=0, planar=0, codec=CODEC):
     """Check that our codestreams are CharLS's, and that either decodes them to the same samples."""
     spec = spec_of(frames, bits, planar_configuration=planar)
-    codestreams = encode(frames, spec, near)
+    codestreams = encode(frames, spec, near, codec)
     if not (frames.shape[3:] == (4,) and (bits, near, planar) == (8, 0, 0)):  # there CharLS loses the fourth sample
         theirs = [charls(frame, bits, near, NONE if planar else SAMPLE) for frame in frames]
         assert [ours == other for ours, other in zip(codestreams, theirs, strict=True)] == [True] * len(frames)
-    decoded = decode(codestreams, spec)
+    decoded = decode(codestreams, spec, codec=codec)
     assert (decoded.spec.bits_stored, decoded.spec.pixel_representation) == (bits, 0)
     for ours, codestream, frame in zip(decoded.frames, codestreams, frames, strict=True):
         assert np.abs(ours.astype(int) - frame).max() <= near
@@ -117,13 +118,13 @@ def test_every_depth_error_and_interleave_mode(bits, near, samples, planar):
 
 
 @pytest.mark.kernel
-@pytest.mark.parametrize(
-    ("bits", "near", "samples", "planar"), [(8, 0, 1, 0), (12, 0, 1, 0), (8, 2, 3, 0), (16, 1, 3, 1)]
-)
-def test_small_frames_on_every_backend(bits, near, samples, planar):
-    shape = (4, 7) if samples == 1 else (4, 7, samples)
-    frames = np.stack([content(kind, shape, bits) for kind in ("noise", "sparse")])
-    check_both_ways(frames, bits, near, planar)
+@pytest.mark.parametrize(("samples", "planar"), [(1, 0), (3, 0), (3, 1)])
+@pytest.mark.parametrize("near", [0, 1])
+@pytest.mark.parametrize("bits", [2, 8, 12, 16])
+def test_small_frames_on_every_backend(where, bits, near, samples, planar):
+    shape = (6, 11) if samples == 1 else (6, 11, samples)
+    frames = np.stack([content(kind, shape, bits) for kind in KINDS])
+    check_both_ways(frames, bits, near, planar, JpeglsCodec(where.backend))
 
 
 @settings(deadline=None, max_examples=150)
@@ -144,7 +145,7 @@ def test_any_size_and_content(rows, columns, bits, near, samples, planar, kind, 
     check_both_ways(frames, bits, near, planar)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["noise", "sparse", "flat"])
 @pytest.mark.parametrize("near", [0, 2])
 @pytest.mark.parametrize("samples", [1, 3])
 @pytest.mark.parametrize("size", [(1, 1), (1, 65535), (65535, 1), (2, 65535), (65535, 2), (1, 2), (2, 1)])
@@ -479,6 +480,41 @@ def test_truncation_at_every_byte(name):
             if length > start and not end:
                 assert isinstance(caught.value, TruncatedCodestreamError)
                 assert caught.value.offset == length
+
+
+PLAIN = TRUNCATED["lossless"]
+
+
+@pytest.mark.parametrize(
+    "codestream",
+    [
+        PLAIN + EOI,
+        PLAIN + b"\0",
+        PLAIN + b"junk" + EOI + b"\0",
+        PLAIN[:-2] + b"\xff\xff" + EOI,
+        PLAIN[:-2] + segment(COM, b"\xff\xd9 hello") + EOI,
+    ],
+)
+def test_what_may_follow_the_last_sample(codestream):
+    frame = content("smooth", (9, 14), 8)
+    decoded = decode([PLAIN, codestream, PLAIN], FrameSpec(9, 14)).frames
+    np.testing.assert_array_equal(decoded, np.stack([frame] * 3))
+
+
+@pytest.mark.parametrize(
+    ("inside", "message"),
+    [
+        (b"\xff\xd3", "a restart marker where none is due"),
+        (EOI, "ends before the last sample"),
+        (b"\xff\x90", "the marker is not allowed here"),
+    ],
+)
+def test_markers_inside_entropy_coded_data(inside, message):
+    codestream = PLAIN[:60] + inside + PLAIN[60:]
+    with pytest.raises(CodestreamError, match=message) as caught:
+        decode([PLAIN, codestream], FrameSpec(9, 14))
+    assert caught.value.frame == 1
+    assert caught.value.offset == 60
 
 
 def test_data_after_the_last_sample_is_refused():

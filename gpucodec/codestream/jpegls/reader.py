@@ -56,13 +56,16 @@ class _State:
     scans: list[Scan] = field(default_factory=list)
 
 
-def read_codestream(codestream: bytes) -> Description:
+def read_codestream(codestream: bytes, *, trusting: bool = False) -> Description:
     """Read all marker segments of a codestream, from SOI to EOI.
 
     Parameters
     ----------
     codestream : bytes
         One frame.
+    trusting : bool
+        Whether to take it that the last scan ends at the last EOI, instead of looking at every byte for a marker
+        before it. The caller must find out whether there was one, and then read again without trust.
 
     Returns
     -------
@@ -79,13 +82,14 @@ def read_codestream(codestream: bytes) -> Description:
     UnsupportedError
         If it keeps to T.87 in a way that is not read here.
     """
-    return _Reader(codestream).read()
+    return _Reader(codestream, trusting=trusting).read()
 
 
 class _Reader:
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, *, trusting: bool) -> None:
         self.data = data
         self.state = _State()
+        self.trusting = trusting
 
     def read(self) -> Description:
         if self.data[:2] != b"\xff\xd8":
@@ -249,16 +253,19 @@ class _Reader:
             preset = resolve_preset(state.preset, state.precision, near)
         except ValueError as error:
             raise self.error(str(error), offset - 2, "SOS" if not state.preset_offset else "LSE") from None
+        components = self.scan_components(content[1:-3:2], offset)
+        done = sum(len(scan.components) for scan in state.scans) + count
+        is_last = done == len(state.components) and state.rows > 0 and not state.restart_interval
         state.scans.append(
             Scan(
-                components=self.scan_components(content[1:-3:2], offset),
+                components=components,
                 near=near,
                 interleave_mode=InterleaveMode(interleave),
                 point_transform=point_transform,
                 preset=preset,
                 restart_interval=state.restart_interval,
                 mapping_tables=self.scan_tables(content[2:-3:2], offset),
-                intervals=self.find_intervals(end),
+                intervals=self.find_intervals(end, is_last=is_last),
             )
         )
         return state.scans[-1].end
@@ -281,9 +288,11 @@ class _Reader:
                 raise self.error(f"mapping table {identifier} has not been defined", offset + 4, "SOS")
         return tuple(identifiers)
 
-    def find_intervals(self, start: int) -> tuple[tuple[int, int], ...]:
+    def find_intervals(self, start: int, *, is_last: bool) -> tuple[tuple[int, int], ...]:
         """Return the entropy-coded segments of the scan that starts at an offset: up to the first other marker."""
         data = self.data
+        if self.trusting and is_last and (end := data.rfind(b"\xff\xd9", start)) >= 0:
+            return ((start, end),)
         intervals: list[tuple[int, int]] = []
         first_fill = next_fill = -1
         for offset in _marker_offsets(data, start):
