@@ -145,8 +145,11 @@ class Scans:
         return where.download(status), where.download(stopped)
 
     def _kernel(self, verb: str) -> Any:
+        from gpucodec_kernels.jpegls.parameters import is_lossless
+
         module = import_module(f"gpucodec_kernels.jpegls.{verb}")
-        return getattr(module, f"{verb}_scan_{'near' if self.near else 'lossless'}_{8 * self.sample_bytes}")
+        kind = "lossless" if is_lossless(_parameters(self)) else "near"
+        return getattr(module, f"{verb}_scan_{kind}_{8 * self.sample_bytes}")
 
     def _shared(self, where: Executor, count: int, window_size: Any) -> tuple[Any, ...]:
         """Return what all indices read, and what each works in."""

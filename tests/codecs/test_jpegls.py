@@ -372,19 +372,33 @@ def test_size_told_after_the_scan():
     np.testing.assert_array_equal(decode([codestream], spec_of(frame[None], 8)).frames[0], frame)
 
 
-@pytest.mark.parametrize("maximum", [100, 255])
-def test_maximum_sample_value_and_thresholds_of_its_own(maximum):
-    # No encoder here writes presets, but CharLS reads them: any bits are samples, which both must agree about.
-    frame = content("noise", (13, 21), 6)
-    data = insert(charls(frame, 8), preset(maximum, (5, 20, 40), 17))
-    np.testing.assert_array_equal(decode([charls(frame, 8)], spec_of(frame[None], 8)).frames[0], frame)
-    try:
-        expected = decoded_by_charls(data)
-    except RuntimeError:
-        with pytest.raises(CodestreamError):
-            decode([data], spec_of(frame[None], 8))
-    else:
-        np.testing.assert_array_equal(decode([data], spec_of(frame[None], 8)).frames[0], expected)
+@pytest.mark.parametrize("near", [0, 2])
+@pytest.mark.parametrize(
+    ("bits", "maximum", "thresholds", "reset"),
+    [
+        (8, 255, (5, 20, 40), 17),
+        (8, 100, (0, 0, 0), 0),
+        (8, 4, (3, 3, 4), 3),
+        (12, 3000, (9, 9, 90), 255),
+        (12, 4095, (9, 9, 90), 255),
+        (16, 4095, (0, 0, 0), 0),
+    ],
+)
+def test_coding_parameters_of_its_own(bits, maximum, thresholds, reset, near):
+    frame = np.minimum(content("noise", (13, 21), bits) // 3, maximum).astype("u1" if bits == 8 else "u2")
+    header = SOI + frame_header(13, 21, bits) + preset(maximum, thresholds, reset) + scan_header(near=near)
+    description = read_codestream(header + EOI)
+    (scan,) = description.scans
+    geometry = jpegls_scans.scan_geometry(description, scan, [(0, 21, 1)], 0)
+    scans = jpegls_scans.Scans(geometry, scan.preset, near, frame.itemsize)
+    slots, lengths, status = scans.encode(executor(BACKEND), frame.reshape(-1), np.zeros(1, "i8"), worst=False)
+    assert status[0] == 0
+    codestream = header + slots[: lengths[0]].tobytes() + EOI
+    (decoded,) = decode([codestream], spec_of(frame[None], bits)).frames
+    assert decoded.max() <= maximum
+    assert np.abs(decoded.astype(int) - frame).max() <= near
+    if maximum == (1 << bits) - 1:  # CharLS takes RANGE, LIMIT and qbpp from the precision, T.87 A.2.1 from MAXVAL
+        np.testing.assert_array_equal(decoded, decoded_by_charls(codestream))
 
 
 @pytest.mark.parametrize("interleave", [NONE, LINE, SAMPLE])
