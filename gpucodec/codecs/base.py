@@ -90,6 +90,10 @@ class Codec(ABC):
     def why_not_decode(self, request: DecodeRequest) -> list[str]:
         """Return the reasons why this codec cannot decode the request; empty when it can."""
 
+    def why_slow(self, request: EncodeRequest | DecodeRequest) -> list[str]:  # noqa: ARG002
+        """Return why this codec can, but ``backend="auto"`` does better with one after it; empty when it does not."""
+        return []
+
     @abstractmethod
     def encode_batch(self, batch: FrameBatch, request: EncodeRequest) -> list[bytes]:
         """Encode frames.

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["memory_window", "uninitialised_bytes"]
+from gpucodec.backends import Executor
+
+__all__ = ["laid_out", "memory_window", "uninitialised_bytes"]
 
 _new_bytes = ctypes.pythonapi.PyBytes_FromStringAndSize
 _new_bytes.restype = ctypes.py_object
@@ -58,3 +60,11 @@ def memory_window(pieces: Sequence[bytes]) -> tuple[np.ndarray[Any, Any], np.nda
     end = max(address + len(piece) for address, piece in zip(addresses.tolist(), pieces, strict=True))
     memory = (ctypes.c_uint8 * (end - lowest)).from_address(lowest)
     return np.ctypeslib.as_array(memory), addresses - lowest
+
+
+def laid_out(where: Executor, codestreams: Sequence[bytes]) -> tuple[Any, np.ndarray[Any, Any]]:
+    """Return an array where the kernels run that holds all codestreams, and where each begins; no copy on the host."""
+    if where.on_host:
+        return memory_window(codestreams)
+    lengths = np.fromiter(map(len, codestreams), np.int64, len(codestreams))
+    return where.upload(np.frombuffer(b"".join(codestreams), np.uint8)), np.cumsum(lengths) - lengths

@@ -50,14 +50,20 @@ def choose(request: EncodeRequest | DecodeRequest, backend: str = "auto") -> Cho
     if backend != "auto" and backend not in BACKENDS:
         raise ParameterError(f"No backend named '{backend}', allowed are auto, {', '.join(BACKENDS)}")
     rejected: dict[str, list[str]] = {}
+    slow: Choice | None = None
     for codec, reasons in consider(request):
         if backend != "auto" and codec.backend != backend:
             continue
         if backend == "auto" and codec.backend == "simulator":
             continue
-        if not reasons:
+        slowness = codec.why_slow(request) if backend == "auto" and not reasons else []
+        if not reasons and not slowness:
             return Choice(codec, rejected)
-        rejected[f"{codec.backend} ({codec.name})"] = reasons
+        if slowness and slow is None:
+            slow = Choice(codec, dict(rejected))
+        rejected[f"{codec.backend} ({codec.name})"] = reasons or slowness
+    if slow is not None:
+        return slow
     raise _refusal(request, backend, rejected)
 
 

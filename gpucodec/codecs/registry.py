@@ -17,7 +17,7 @@ BACKENDS = ("cuda", "nvjpeg2k", "cpu", "library", "simulator")
 _MODULES: dict[Family, tuple[str, ...]] = {
     Family.RLE: ("gpucodec.codecs.rle", "gpucodec.libraries.pylibjpeg_rle"),
     Family.JPEG: ("gpucodec.libraries.libjpeg",),
-    Family.JPEG_LS: ("gpucodec.libraries.charls",),
+    Family.JPEG_LS: ("gpucodec.codecs.jpegls", "gpucodec.libraries.charls"),
     Family.JPEG_2000: ("gpucodec.libraries.openjpeg",),
     Family.HTJ2K: ("gpucodec.libraries.openjpeg",),
 }

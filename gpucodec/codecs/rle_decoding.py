@@ -11,7 +11,7 @@ import numpy as np
 
 from gpucodec.backends import Executor
 from gpucodec.codecs.base import DecodeRequest
-from gpucodec.codecs.buffers import memory_window
+from gpucodec.codecs.buffers import laid_out
 from gpucodec.codestream.rle_header import num_segments
 from gpucodec.errors import CodestreamError, TruncatedCodestreamError
 from gpucodec.frames import FrameSpec
@@ -117,14 +117,10 @@ class Decoding:
     def _segments(self) -> tuple[Any, Any, Any]:
         """Return an array that holds all codestreams, and where in it each segment begins and ends."""
         where = self.where
-        if where.on_host:
-            source, first_bytes = memory_window(self.codestreams)
-        else:
-            source = np.frombuffer(b"".join(self.codestreams), np.uint8)
-            first_bytes = np.cumsum(self.bounds[:, -1]) - self.bounds[:, -1]
+        source, first_bytes = laid_out(where, self.codestreams)
         absolute = self.bounds + first_bytes[:, None]
         starts, ends = (np.ascontiguousarray(part).reshape(-1) for part in (absolute[:, :-1], absolute[:, 1:]))
-        return where.upload(source), where.upload(starts), where.upload(ends)
+        return source, where.upload(starts), where.upload(ends)
 
     def _reports(self) -> tuple[Any, Any]:
         """Return where the kernels say of each segment how it went, and where they stopped."""

@@ -9,6 +9,7 @@ import numpy as np
 from gpucodec.codecs.base import Codec, DecodeRequest, EncodeRequest
 from gpucodec.codecs.formats import Family
 from gpucodec.codecs.options import DecodeOptions, EncodeOptions
+from gpucodec.codestream.jpegls import encoding_limits
 from gpucodec.errors import CodestreamError, GpucodecError, TruncatedCodestreamError
 from gpucodec.frames import FrameSpec
 from gpucodec.libraries.base import LibraryCodec, found_spec, narrow, read_header, translated
@@ -31,13 +32,7 @@ class CharlsCodec(LibraryCodec):
 
     def encode_limits(self, request: EncodeRequest) -> list[str]:
         """Return what JPEG-LS cannot express: T.87 C.2.2 (precision) and C.2.3 (NEAR)."""
-        bits, near = request.spec.bits_stored, request.options.jls_error
-        if not 2 <= bits <= 16:
-            return [f"{bits} bits stored, JPEG-LS allows 2 to 16"]
-        largest = min(255, ((1 << bits) - 1) // 2)
-        if near > largest:
-            return [f"a 'jls_error' of {near} is above {largest}, the largest that {bits} bits stored allow"]
-        return []
+        return encoding_limits(request.spec.bits_stored, request.options.jls_error)
 
     def decode_limits(self, request: DecodeRequest) -> list[str]:  # noqa: ARG002
         """Return nothing: CharLS decodes all of T.87 that DICOM allows."""

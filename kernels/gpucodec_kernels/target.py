@@ -29,6 +29,7 @@ import numpy as np
 __all__ = [
     "Kernel",
     "device_function",
+    "inline_function",
     "instruction",
     "kernel",
     "launch",
@@ -61,8 +62,11 @@ _prepare_listeners: list[Callable[[str, bool], None]] = []
 class DeviceFunction:
     """A function that kernels call. Called from plain Python, as the simulator does, it is that function."""
 
-    def __init__(self, python: FunctionType, instructions: Mapping[str, Callable[[], Any]]) -> None:
+    def __init__(
+        self, python: FunctionType, instructions: Mapping[str, Callable[[], Any]], inline: bool = False
+    ) -> None:
         self.python = python
+        self.inline = inline
         self.instructions = dict(instructions)
         self.__doc__ = python.__doc__
         self.__name__ = python.__name__
@@ -124,6 +128,11 @@ class Kernel:
 def device_function(function: FunctionType) -> DeviceFunction:
     """Mark a function that kernels call."""
     return DeviceFunction(function, {})
+
+
+def inline_function(function: FunctionType) -> DeviceFunction:
+    """Mark a function that kernels call once a sample: the compilers are told not to make a call of it."""
+    return DeviceFunction(function, {}, inline=True)
 
 
 def instruction(**makers: Callable[[], Any]) -> Callable[[FunctionType], DeviceFunction]:
@@ -290,15 +299,22 @@ def _run_on_threads(loop: Any, count: int, arguments: Sequence[Any]) -> None:
 # -- specialising a function for a target
 
 
-def _specialise(function: FunctionType, target: str, compile_function: Callable[[FunctionType], Any]) -> FunctionType:
-    """Copy a function so that each device function it calls is the one compiled for the target."""
-    done: dict[int, Any] = {}
+def _specialise(
+    function: FunctionType,
+    target: str,
+    compile_function: Callable[[FunctionType, bool], Any],
+    done: dict[DeviceFunction, Any],
+) -> FunctionType:
+    """Copy a function so that each device function it calls is the one compiled for the target.
+
+    `done` holds those that are compiled already, and receives the others.
+    """
 
     def compiled(device: DeviceFunction) -> Any:
-        if id(device) not in done:
+        if device not in done:
             maker = device.instructions.get(target)
-            done[id(device)] = maker() if maker else compile_function(copy(device.python))
-        return done[id(device)]
+            done[device] = maker() if maker else compile_function(copy(device.python), device.inline)
+        return done[device]
 
     def copy(original: FunctionType) -> FunctionType:
         names = dict(original.__globals__)
@@ -322,11 +338,17 @@ def _entry_function(what: Kernel, template: str, name: str, names: dict[str, Any
     return made
 
 
+# Kernels share the device functions they both call, so that each is compiled once for each set of types.
+_cpu_functions: dict[DeviceFunction, Any] = {}
+
+
 def _cpu_loop(what: Kernel) -> Any:
     import numba
 
-    compile_function = numba.njit(nogil=True)
-    body = compile_function(_specialise(what.python, "cpu", compile_function))
+    def compile_function(function: FunctionType, inline: bool) -> Any:
+        return numba.njit(nogil=True, forceinline=inline)(function)
+
+    body = compile_function(_specialise(what.python, "cpu", compile_function, _cpu_functions), False)
     # Numba's cache looks at the kernel's own file alone; the name carries what else the machine code depends on.
     name = f"{what.__name__}_{_sources_fingerprint()}"
     function = _entry_function(what, _CPU_LOOP, name, {"body": body})
@@ -351,8 +373,10 @@ def _cuda_entry(what: Kernel, target: str) -> Any:
 
 
 def _cuda_function(what: Kernel, cuda: Any) -> FunctionType:
-    compile_function = cuda.jit(device=True)
-    body = compile_function(_specialise(what.python, "cuda", compile_function))
+    def compile_function(function: FunctionType, inline: bool) -> Any:
+        return cuda.jit(device=True, forceinline=inline)(function)
+
+    body = compile_function(_specialise(what.python, "cuda", compile_function, {}), False)
     return _entry_function(what, _CUDA_ENTRY, what.__name__, {"body": body, "cuda": cuda})
 
 

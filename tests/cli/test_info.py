@@ -20,7 +20,7 @@ _Copy = Callable[..., Path]
         ("CT_small.dcm", ["Explicit VR Little Endian", "CT Image Storage", "128 x 128", "16 of 16 bits, signed"]),
         ("SC_rgb_rle_16bit_2frame.dcm", ["RLE Lossless", "3 samples a pixel", "RGB", "cpu (rle)", "not by cuda (rle)"]),
         ("examples_jpeg2k.dcm", ["YBR_RCT", "JPEG 2000 480 x 640, 3 components, 8 bits, unsigned", "openjpeg"]),
-        ("SC_rgb_jls_lossy_line.dcm", ["JPEG-LS 100 x 100, 3 components, 8 bits, unsigned", "pyjpegls"]),
+        ("SC_rgb_jls_lossy_line.dcm", ["JPEG-LS 100 x 100, 3 components, 8 bits, unsigned", "cpu (jpegls)"]),
         ("examples_ybr_color.dcm", ["Frames", "30", "YBR_FULL_422", "Ratio", "LossyImageCompressionRatio"]),
     ],
 )

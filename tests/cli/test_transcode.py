@@ -36,10 +36,10 @@ def test_a_pipe_gets_a_line_a_file_and_a_table_that_is_not_cut(run: _Run, copy_r
     source = copy_real("CT_small.dcm", folder="a-folder-with-a-name-that-is-long" * 4)
     result = run("transcode", source, tmp_path / "out", "--to", "jpegls-near", "--jls-error", 1)
     line = next(line for line in result.output.splitlines() if line.startswith("done: "))
-    assert f"{source}/CT_small.dcm: 1 frame, Explicit VR Little Endian to JPEG-LS Near Lossless by library" in line
+    assert f"{source}/CT_small.dcm: 1 frame, Explicit VR Little Endian to JPEG-LS Near Lossless by cpu" in line
     assert "verified, error up to 1, PSNR" in line
     row = next(line for line in result.output.splitlines() if line.startswith(str(source)))
-    assert "library (pyjpegls)" in row
+    assert "cpu (jpegls)" in row
 
 
 @pytest.mark.parametrize(("name", "uid"), [item for item in TARGETS.items() if not item[0].startswith("htj2k")])

@@ -51,6 +51,27 @@ def test_the_first_that_can_is_chosen_and_the_reasons_of_the_others_kept(codecs)
     assert choice.rejected == {"cuda (test cuda)": ["no GPU", "no driver"]}
 
 
+class Slow(Willing):
+    """A codec that can, but says that others do better."""
+
+    def why_slow(self, request: EncodeRequest | DecodeRequest) -> list[str]:
+        return ["too few frames"]
+
+
+def test_auto_passes_a_slow_codec_over_where_another_can(codecs) -> None:
+    codecs(Slow("cuda"), Willing("cpu"))
+    assert choose(REQUEST).codec.backend == "cpu"
+    assert choose(REQUEST).rejected == {"cuda (test cuda)": ["too few frames"]}
+    assert choose(REQUEST, "cuda").codec.backend == "cuda"
+
+
+def test_a_slow_codec_is_better_than_none(codecs) -> None:
+    codecs(Willing("nvjpeg2k", "no GPU"), Slow("cuda"), Slow("cpu"), Willing("library", "not installed"))
+    choice = choose(REQUEST)
+    assert choice.codec.backend == "cuda"
+    assert choice.rejected == {"nvjpeg2k (test nvjpeg2k)": ["no GPU"]}
+
+
 def test_a_backend_asked_for_by_name_is_not_replaced(codecs) -> None:
     codecs(Willing("cpu", "too many bits"), Willing("library"))
     assert choose(REQUEST, "library").codec.backend == "library"
