@@ -71,3 +71,26 @@ def _cuda_leading_zeros() -> Any:
 def leading_zeros(word):
     """Return how many zero bits lie above the highest set bit of a uint64, 64 for zero, as uint32."""
     return uint32(64 - int(word).bit_length())
+
+
+def _cpu_keep_branch() -> Any:
+    from llvmlite import ir
+    from numba import types
+    from numba.extending import intrinsic
+
+    def keep_branch(typing_context):  # noqa: ARG001 - Numba looks at the names
+        def generate(context, builder, signature, arguments):  # noqa: ARG001
+            builder.asm(ir.FunctionType(ir.VoidType(), []), "", "", [], True)
+            return context.get_dummy_value()
+
+        return types.none(), generate
+
+    return intrinsic(keep_branch)
+
+
+@instruction(cpu=_cpu_keep_branch)
+def keep_branch():
+    """Keep the branch that this stands in a branch.
+
+    LLVM computes both sides of a short one and selects, which costs more than a branch that is well predicted.
+    """

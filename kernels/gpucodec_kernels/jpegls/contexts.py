@@ -4,17 +4,21 @@ State of a scan, int32, contiguous for each index
     ``(A, B, C, N)`` of each of the 365 contexts of regular mode, then of the two of run interruption, whose B is
     the count of negative errors Nn; then a run index for each component.
 
+    The decoder keeps each context's Golomb parameter above the 16 bits of N.
+
 On a GPU a warp's threads code different scans, and each visits a context of its own: whatever the layout, they
-touch 32 different places at a time. One context is therefore 16 bytes, aligned, that one sector of 32 bytes holds, so
-that a visit is one sector read and written; laid out by context instead (``state[word * count + index]``), the four
-words of a context would be four sectors, as threads seldom visit the same one. Nothing is shared, so nothing is
-fought over.
+touch 32 different places at a time. One context is therefore 16 bytes in one place, which one sector of 32 bytes
+holds, so that a visit is one sector read and written; laid out by context instead (``state[word * count + index]``),
+its four words would be in four sectors, as threads seldom visit the same context at once. Nothing is shared between
+threads, so there are no atomics and no bank conflicts. The 5.9 KB of an index stay in L2 for as many indices as it
+holds: 700 a 4 MB of it.
 """
 
 from __future__ import annotations
 
 from numpy import int32, int64, uint64
 
+from gpucodec_kernels.bits import keep_branch
 from gpucodec_kernels.jpegls.parameters import CONTEXT_WORDS, NUM_CONTEXTS
 from gpucodec_kernels.target import device_function, inline_function
 
@@ -77,6 +81,7 @@ def update_context(state, word, magnitude, bias, correction, count, error, weigh
     magnitude = int32(magnitude + abs(error))
     bias = int32(bias + weighted_error)
     if count == reset:
+        keep_branch()
         magnitude = int32(magnitude >> int32(1))
         bias = int32(bias >> int32(1))
         count = int32(count >> int32(1))

@@ -13,7 +13,8 @@ from gpucodec_kernels.jpegls.bits import load_bits, put_bits, take_bits
 from gpucodec_kernels.target import inline_function
 
 LONGEST_PUT = 56  # bits
-SHORT_UNARY = 39  # zeros that with a one and the largest k, 17, fit into what `load_bits` returns
+LARGEST_PARAMETER = 17  # k, where errors are no larger than the alphabet; A cannot have overflowed
+SHORT_UNARY = 39  # zeros that with a one and the largest k fit into what `load_bits` returns
 
 
 @inline_function

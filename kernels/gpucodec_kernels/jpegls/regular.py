@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from numpy import int32, uint64
+from numpy import int32, uint32, uint64
 
+from gpucodec_kernels.bits import keep_branch
 from gpucodec_kernels.jpegls.contexts import correct_prediction, median_prediction, update_context
-from gpucodec_kernels.jpegls.golomb import golomb_parameter, put_golomb, take_golomb
+from gpucodec_kernels.jpegls.golomb import LARGEST_PARAMETER, golomb_parameter, put_golomb, take_golomb
 from gpucodec_kernels.jpegls.parameters import CONTEXT_WORDS, COUNT_BITS, INVALID_FLAG
 from gpucodec_kernels.target import inline_function
 
@@ -29,8 +30,10 @@ def code_error(state, word, error, magnitude, bias, correction, count, scan, win
     _, steps, _, reset, longest_unary, qbpp = scan
     k = golomb_parameter(magnitude, count)
     mapped = int32(int32(error << int32(1)) ^ int32(error >> int32(31)))
-    if inverted(k, bias, count, steps):
-        mapped = int32(mapped ^ int32(1))
+    if k == int32(0):
+        keep_branch()
+        if inverted(k, bias, count, steps):
+            mapped = int32(mapped ^ int32(1))
     bits, fill, at = put_golomb(window, bits, fill, at, mapped, k, longest_unary, qbpp)
     weighted = weigh_error(error, steps)
     _, count = update_context(state, word, magnitude, bias, correction, count, error, weighted, reset)
@@ -83,12 +86,18 @@ def decode_sample(state, region, left, up, corner, scan, steps, window, position
     prediction = correct_prediction(median_prediction(left, up, corner), correction, sign, maximum)
     mapped, position = take_golomb(window, position, k, uint64(longest_unary), qbpp)
     mapped = check_mapped(state, mapped, alphabet)
-    if inverted(int32(k), bias, count, steps):
-        mapped = int32(mapped ^ int32(1))
+    if k == uint64(0):
+        keep_branch()
+        if inverted(int32(k), bias, count, steps):
+            mapped = int32(mapped ^ int32(1))
     error = int32(int32(mapped >> int32(1)) ^ int32(-int32(mapped & int32(1))))
     weighted = weigh_error(error, steps)
     magnitude, count = update_context(state, word, magnitude, bias, correction, count, error, weighted, reset)
-    state[word + uint64(3)] = int32(count | int32(golomb_parameter(magnitude, count) << int32(COUNT_BITS)))
+    # The parameter seldom changes: it stays while N << k is A or more, and less than twice A.
+    if uint32(int32(count << int32(k)) - magnitude) >= uint32(magnitude):
+        keep_branch()
+        k = uint64(min(golomb_parameter(magnitude, count), int32(LARGEST_PARAMETER)))
+    state[word + uint64(3)] = int32(count | int32(int32(k) << int32(COUNT_BITS)))
     return reconstruct(prediction, int32((error ^ sign) - sign), maximum, alphabet, steps), position
 
 

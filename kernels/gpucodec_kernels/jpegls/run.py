@@ -6,7 +6,7 @@ from numpy import int32, uint64
 
 from gpucodec_kernels.jpegls.bits import load_bits, put_bits, take_bits
 from gpucodec_kernels.jpegls.contexts import run_order
-from gpucodec_kernels.jpegls.golomb import golomb_parameter, put_golomb, take_golomb
+from gpucodec_kernels.jpegls.golomb import LARGEST_PARAMETER, golomb_parameter, put_golomb, take_golomb
 from gpucodec_kernels.jpegls.parameters import CONTEXT_WORDS, INVALID_FLAG, NUM_CONTEXTS
 from gpucodec_kernels.jpegls.regular import check_mapped, reconstruct
 from gpucodec_kernels.target import device_function, inline_function
@@ -116,7 +116,7 @@ def decode_interruption(state, left, up, may_be_same, run_index, scan, steps, wi
     count = state[word + uint64(3)]
     k = golomb_parameter(int32(magnitude + int32(same * int32(count >> int32(1)))), count)
     unary = int32(longest_unary - int32(run_order(run_index)) - int32(1))
-    mapped, position = take_golomb(window, position, uint64(k), uint64(unary), qbpp)
+    mapped, position = take_golomb(window, position, uint64(min(k, int32(LARGEST_PARAMETER))), uint64(unary), qbpp)
     mapped = check_mapped(state, mapped, alphabet)
     # Twice the size of the error, less 1 for the sign that is coded as the smaller value.
     doubled = int32(mapped + same)
