@@ -57,7 +57,7 @@ def _rolled(picture: np.ndarray[Any, Any], count: int) -> np.ndarray[Any, Any]:
 
 @cache
 def _ct() -> np.ndarray[Any, Any]:
-    return _rolled(_dicom("693_UNCI.dcm"), 16)
+    return _rolled(_dicom("693_UNCR.dcm"), 16)
 
 
 @cache
