@@ -41,3 +41,62 @@ def trailing_zeros(word):
     while (int(word) >> count) & 1 == 0:
         count += 1
     return uint32(count)
+
+
+def _cpu_leading_zeros() -> Any:
+    from llvmlite import ir
+    from numba import types
+    from numba.extending import intrinsic
+
+    def leading_zeros(typing_context, word):  # noqa: ARG001 - Numba looks at the names
+        def generate(context, builder, signature, arguments):  # noqa: ARG001
+            zeros = builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 0))
+            return builder.trunc(zeros, ir.IntType(32))
+
+        return types.uint32(types.uint64), generate
+
+    return intrinsic(leading_zeros)
+
+
+def _cuda_leading_zeros() -> Any:
+    from numba import cuda, int64
+
+    def leading_zeros(word):
+        return uint32(cuda.clz(int64(word)))
+
+    return cuda.jit(device=True)(leading_zeros)
+
+
+@instruction(cpu=_cpu_leading_zeros, cuda=_cuda_leading_zeros)
+def leading_zeros(word):
+    """Return how many zero bits lie above the highest set bit of a uint64, 64 for 0, as uint32."""
+    return uint32(64 - int(word).bit_length())
+
+
+def _cpu_population_count() -> Any:
+    from llvmlite import ir
+    from numba import types
+    from numba.extending import intrinsic
+
+    def population_count(typing_context, word):  # noqa: ARG001 - Numba looks at the names
+        def generate(context, builder, signature, arguments):  # noqa: ARG001
+            return builder.trunc(builder.ctpop(arguments[0]), ir.IntType(32))
+
+        return types.uint32(types.uint64), generate
+
+    return intrinsic(population_count)
+
+
+def _cuda_population_count() -> Any:
+    from numba import cuda, int64
+
+    def population_count(word):
+        return uint32(cuda.popc(int64(word)))
+
+    return cuda.jit(device=True)(population_count)
+
+
+@instruction(cpu=_cpu_population_count, cuda=_cuda_population_count)
+def population_count(word):
+    """Return how many bits of a uint64 are set, as uint32."""
+    return uint32(int(word).bit_count())
