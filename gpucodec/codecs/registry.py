@@ -18,7 +18,7 @@ _MODULES: dict[Family, tuple[str, ...]] = {
     Family.RLE: ("gpucodec.codecs.rle", "gpucodec.libraries.pylibjpeg_rle"),
     Family.JPEG: ("gpucodec.libraries.libjpeg",),
     Family.JPEG_LS: ("gpucodec.libraries.charls",),
-    Family.JPEG_2000: ("gpucodec.libraries.openjpeg",),
+    Family.JPEG_2000: ("gpucodec.codecs.jpeg2000", "gpucodec.libraries.openjpeg"),
     Family.HTJ2K: ("gpucodec.libraries.openjpeg",),
 }
 

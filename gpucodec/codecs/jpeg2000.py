@@ -1,0 +1,142 @@
+"""JPEG 2000 (1.2.840.10008.1.2.4.90 and .91) on our own kernels: encoding. ITU-T T.800, PS3.5 A.4.4 and 8.2.4.
+
+Lossless frames are coded to the very bytes that pylibjpeg-openjpeg writes, without its comment. `encode_frames` gives
+access to everything else that the standard lets an encoder choose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gpucodec.backends import KERNEL_BACKENDS, Executor, executor, why_unavailable
+from gpucodec.codecs.base import Codec, DecodeRequest, EncodeRequest
+from gpucodec.codecs.formats import Family
+from gpucodec.codecs.jpeg2000_encode import encode_portion
+from gpucodec.codecs.options import EncodeOptions
+from gpucodec.codestream.j2k_parameters import CodingParameters
+from gpucodec.errors import ParameterError, UnsupportedError
+from gpucodec.frames import FrameBatch, FrameSpec
+
+__all__ = ["Jpeg2000Codec", "codecs", "encode_frames", "parameters_for"]
+
+_MAX_LEVELS = 5
+# Coefficients are 32-bit integers; the wavelet, the RCT and strong contrasts take up to four bits more than samples.
+_MAX_BITS = 27
+_MAX_BITS_LOSSY = 24
+# Enough samples for every core, few enough that what is between two steps stays in the cache.
+_PORTION_SAMPLES = 1 << 20
+
+
+def codecs(family: Family) -> list[Codec]:
+    """Return the JPEG 2000 codecs, one a kernel backend."""
+    return [Jpeg2000Codec(backend) for backend in KERNEL_BACKENDS] if family is Family.JPEG_2000 else []
+
+
+class Jpeg2000Codec(Codec):
+    """JPEG 2000 on a kernel backend.
+
+    Parameters
+    ----------
+    backend : str
+        ``"cpu"``, ``"cuda"`` or ``"simulator"``.
+    """
+
+    name = "jpeg2000"
+
+    def __init__(self, backend: str) -> None:
+        self.backend = backend
+
+    def why_not_encode(self, request: EncodeRequest) -> list[str]:
+        """Return the reasons why this codec cannot encode the request."""
+        reasons = [reason] if (reason := why_unavailable(self.backend)) else []
+        return reasons + _why_not(request.spec, parameters_for(request.spec, request.options))
+
+    def why_not_decode(self, request: DecodeRequest) -> list[str]:  # noqa: ARG002
+        """Return that JPEG 2000 is not decoded here."""
+        return ["JPEG 2000 is not decoded on kernels yet, it decodes through pylibjpeg-openjpeg"]
+
+    def encode_batch(self, batch: FrameBatch, request: EncodeRequest) -> list[bytes]:
+        """Encode frames; lossless unless the options have compression ratios or signal-to-noise ratios."""
+        parameters = parameters_for(request.spec, request.options)
+        return _encode(executor(self.backend), batch, parameters)
+
+    def decode_batch(self, codestreams: Sequence[bytes], request: DecodeRequest) -> FrameBatch:  # noqa: ARG002
+        """Refuse: see `why_not_decode`."""
+        raise UnsupportedError("Unable to decode JPEG 2000", {self.backend: self.why_not_decode(request)})
+
+
+def parameters_for(spec: FrameSpec, options: EncodeOptions) -> CodingParameters:
+    """Return how pylibjpeg-openjpeg would code a frame.
+
+    A photometric interpretation of YBR_RCT or YBR_ICT has RGB samples and asks for the component transform. A single
+    layer without a limit (a ratio of 1) is lossless. Small frames get fewer levels.
+    """
+    everything = options.j2k_cr == (1.0,) or options.j2k_psnr == (0.0,)
+    lossless = not options.is_lossy or everything
+    transformed = spec.photometric_interpretation in ("YBR_RCT", "YBR_ICT") and spec.samples_per_pixel == 3
+    return CodingParameters(
+        reversible=lossless,
+        component_transform=transformed,
+        levels=min(_MAX_LEVELS, min(spec.rows, spec.columns).bit_length() - 1),
+        ratios=() if lossless else options.j2k_cr,
+        psnr=() if lossless else options.j2k_psnr,
+    )
+
+
+def encode_frames(batch: FrameBatch, parameters: CodingParameters, backend: str = "cpu") -> list[bytes]:
+    """Encode frames with whatever the standard lets an encoder choose.
+
+    Parameters
+    ----------
+    batch : FrameBatch
+        The frames.
+    parameters : CodingParameters
+        How to code them; `component_transform` alone says whether RCT or ICT is used.
+    backend : str
+        ``"cpu"``, ``"cuda"`` or ``"simulator"``.
+
+    Returns
+    -------
+    list of bytes
+        One codestream a frame.
+
+    Raises
+    ------
+    ParameterError
+        If frames and parameters do not go together, or a frame cannot be coded within a ratio.
+    BackendUnavailableError
+        If the backend cannot be used here.
+    """
+    if reasons := _why_not(batch.spec, parameters):
+        raise ParameterError(f"Unable to encode these frames: {'; '.join(reasons)}")
+    return _encode(executor(backend), batch, parameters)
+
+
+def _why_not(spec: FrameSpec, parameters: CodingParameters) -> list[str]:
+    limit = _MAX_BITS if parameters.reversible else _MAX_BITS_LOSSY
+    reasons = []
+    if spec.bits_stored > limit:
+        how = "lossless" if parameters.reversible else "lossy"
+        reasons.append(f"{spec.bits_stored} bits stored, 32-bit coefficients hold those of {limit} ({how})")
+    if parameters.component_transform and spec.samples_per_pixel < 3:
+        reasons.append(f"a component transform of {spec.samples_per_pixel} sample per pixel, it takes 3")
+    return reasons
+
+
+def _encode(where: Executor, batch: FrameBatch, parameters: CodingParameters) -> list[bytes]:
+    step = max(1, _PORTION_SAMPLES // batch.spec.num_samples)
+    encoded: list[bytes] = []
+    for begin in range(0, len(batch), step):
+        frames = _readable(batch.frames[begin : begin + step])
+        encoded.extend(encode_portion(where, frames, batch.spec, parameters, batch.first_frame + begin))
+    return encoded
+
+
+def _readable(frames: Any) -> Any:
+    """Return frames as the kernels read them: colour-by-pixel, and in at most 32 bits."""
+    if frames.dtype.itemsize > 4:
+        frames = frames.astype(f"{frames.dtype.kind}4")
+    return np.ascontiguousarray(frames) if isinstance(frames, np.ndarray) else frames

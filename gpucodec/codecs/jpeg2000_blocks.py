@@ -1,0 +1,199 @@
+"""The block coding of a portion of frames: planes of coefficients in, coded codeblocks out. ITU-T T.800 Annex D."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gpucodec.backends import Executor
+from gpucodec.codecs.rle import exclusive_prefix_sum
+from gpucodec.codestream.j2k_geometry import Geometry
+from gpucodec.errors import GpucodecError
+
+__all__ = ["CodedBlocks", "Piece", "Planned", "code_blocks"]
+
+# What one launch may take for the coded bytes before they are moved together. Of a slot only the part that is
+# filled is ever touched.
+_SLOTS_BYTES = 32 << 20
+# A lane codes one codeblock after the other in the same scratch, which should stay in the processor's cache.
+_LANES_PER_THREAD = 8
+_SMALLEST_SLOT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a quantizer and the options promise the block coder.
+
+    Parameters
+    ----------
+    bitplanes : array
+        int32, for each subband the magnitude bit-planes that its coefficients can have.
+    weights : array
+        float64, for each subband what a squared error of one quantizer step counts.
+    fraction_bits : int
+        Bits of a coefficient below the quantizer step.
+    style : int
+        Codeblock style.
+    with_pass_lengths : bool
+        Whether the lengths of passes are needed, not only of codeblocks.
+    with_distortion : bool
+        Whether the passes' distortions are needed.
+    """
+
+    bitplanes: npt.NDArray[np.int32]
+    weights: npt.NDArray[np.float64]
+    fraction_bits: int
+    style: int
+    with_pass_lengths: bool
+    with_distortion: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The bytes of some consecutive codeblocks: those of codeblock `first` + k begin at ``offsets[k]``."""
+
+    first: int
+    count: int
+    coded: Any
+    offsets: Any
+
+
+@dataclass(frozen=True, slots=True)
+class CodedBlocks:
+    """Coded codeblocks, numbered ``plane * codeblocks of a plane + codeblock``; arrays lie where the kernels run.
+
+    Parameters
+    ----------
+    pieces : list of Piece
+        Their bytes.
+    lengths, zero_bitplanes, passes : array
+        int32, one a codeblock.
+    pass_lengths : array
+        int32, ``(codeblocks, max_passes)`` flat, cumulative, if they were asked for.
+    pass_distortions : array
+        float64, likewise, if they were asked for.
+    max_passes : int
+        Passes of a codeblock at most.
+    """
+
+    pieces: list[Piece]
+    lengths: Any
+    zero_bitplanes: Any
+    passes: Any
+    pass_lengths: Any
+    pass_distortions: Any
+    max_passes: int
+
+
+def code_blocks(
+    where: Executor, planes: Any, num_planes: int, shape: tuple[int, int], geometry: Geometry, planned: Planned
+) -> CodedBlocks:
+    """Code all codeblocks of some planes.
+
+    Parameters
+    ----------
+    where : Executor
+        Where kernels run.
+    planes : array
+        int32 coefficients of all planes, flat.
+    num_planes : int
+        Number of planes.
+    shape : tuple of int
+        Rows and columns of a plane.
+    geometry : Geometry
+        The codeblocks of each.
+    planned : Planned
+        What to expect and what is wanted.
+    """
+    return _Coder(where, planes, num_planes, shape, geometry, planned).run()
+
+
+class _Coder:
+    """One portion's block coding: as few launches as the slots' memory allows."""
+
+    def __init__(
+        self,
+        where: Executor,
+        planes: Any,
+        num_planes: int,
+        shape: tuple[int, int],
+        geometry: Geometry,
+        planned: Planned,
+    ) -> None:
+        from gpucodec_kernels.ebcot import encode
+
+        self.where, self.planes, self.shape, self.planned = where, planes, shape, planned
+        self.num_blocks = geometry.num_codeblocks
+        self.count = num_planes * self.num_blocks
+        columns = (geometry.x, geometry.y, geometry.width, geometry.height, geometry.orientation)
+        table = np.stack([*columns, planned.bitplanes[geometry.subband]], axis=1)
+        self.table = where.upload(table.astype(np.int32).reshape(-1))
+        self.weights = where.upload(planned.weights[geometry.subband])
+        self.largest = (int(geometry.width.max()), int(geometry.height.max()), int(planned.bitplanes.max()))
+        self.max_passes = max(1, 3 * self.largest[2] - 2)
+        # Codeblocks hardly ever take more than their bit-planes; those that do are coded again in slots for the worst.
+        self.slot_bytes = self.largest[0] * self.largest[1] * self.largest[2] // 8 + _SMALLEST_SLOT
+        self.worst_slot_bytes = encode.worst_slot_bytes(*self.largest)
+        self.lengths, self.zeros, self.passes, self.status = (where.empty(self.count, np.int32) for _ in range(4))
+        all_passes = self.count * self.max_passes
+        self.pass_lengths = where.empty(all_passes if planned.with_pass_lengths else 1, np.int32)
+        self.distortions = where.empty(all_passes if planned.with_distortion else 1, np.float64)
+
+    def run(self) -> CodedBlocks:
+        pieces: list[Piece] = []
+        first = 0
+        while first < self.count:
+            count = min(self.count - first, max(1, _SLOTS_BYTES // self.slot_bytes))
+            overflow = self._launch(first, count)
+            if overflow:
+                self.slot_bytes = self.worst_slot_bytes
+                continue
+            pieces.append(self._in_slots(count) if count == self.count else self._compacted(first, count))
+            first += count
+        return CodedBlocks(
+            pieces, self.lengths, self.zeros, self.passes, self.pass_lengths, self.distortions, self.max_passes
+        )
+
+    def _launch(self, first: int, count: int) -> bool:
+        """Code some codeblocks, each into a slot of its own; return whether one did not fit."""
+        from gpucodec_kernels.ebcot import encode
+        from gpucodec_kernels.target import get_num_threads
+
+        where, planned = self.where, self.planned
+        lanes = min(count, _LANES_PER_THREAD * get_num_threads()) if where.on_host else -(-count // 2)
+        words, symbols = encode.scratch_words(*self.largest), encode.scratch_symbols(*self.largest)
+        flags = encode.FLAG_DISTORTION * planned.with_distortion | encode.FLAG_PASS_LENGTHS * planned.with_pass_lengths
+        if not planned.fraction_bits:
+            flags |= encode.FLAG_REVERSIBLE
+        rows, columns = self.shape
+        where.launch(
+            encode.encode_codeblocks, lanes, lanes, first, count, self.planes, rows * columns, columns, self.table,
+            self.weights, self.num_blocks, planned.fraction_bits, planned.style, flags,
+            where.scratch("block_words", lanes * words, np.uint64), words,
+            where.scratch("block_symbols", lanes * symbols, np.uint8), symbols,
+            self._slots(count), self.slot_bytes, self.max_passes, self.lengths, self.zeros, self.passes,
+            self.pass_lengths, self.distortions, self.status,
+        )  # fmt: skip
+        status = where.download(self.status[first : first + count])
+        if (status == encode.STATUS_TOO_MANY_BITPLANES).any():
+            raise GpucodecError("A wavelet coefficient is larger than its subband can be; please report this frame")
+        return bool((status == encode.STATUS_OVERFLOW).any())
+
+    def _slots(self, count: int) -> Any:
+        return self.where.scratch("block_slots", count * self.slot_bytes, np.uint8)
+
+    def _in_slots(self, count: int) -> Piece:
+        offsets = np.arange(count, dtype=np.int64) * self.slot_bytes
+        return Piece(0, count, self._slots(count), self.where.upload(offsets))
+
+    def _compacted(self, first: int, count: int) -> Piece:
+        """Move the bytes together, so that the slots can be used again."""
+        from gpucodec_kernels.tier2 import gather
+
+        offsets = exclusive_prefix_sum(self.where, self.lengths[first : first + count], count)
+        coded = self.where.empty(max(1, int(self.where.download(offsets[-1:])[0])), np.uint8)
+        self.where.launch(gather.compact_codeblock, count, self._slots(count), self.slot_bytes, offsets, coded)
+        return Piece(first, count, coded, offsets)

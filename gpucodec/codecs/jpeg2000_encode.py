@@ -1,0 +1,145 @@
+"""The way of some frames through the JPEG 2000 kernels: transforms, block coding, packets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gpucodec.backends import Executor
+from gpucodec.codecs.buffers import memory_window, uninitialised_bytes
+from gpucodec.codecs.jpeg2000_blocks import Planned, code_blocks
+from gpucodec.codecs.jpeg2000_packets import Packets, Tier2
+from gpucodec.codecs.jpeg2000_rates import (
+    GUARD_BITS,
+    SLACK,
+    Quantizer,
+    choose_quantizer,
+    component_weights,
+    layer_targets,
+)
+from gpucodec.codestream.j2k_geometry import plane_geometry
+from gpucodec.codestream.j2k_markers import EOC, main_header, tile_part_header
+from gpucodec.codestream.j2k_parameters import CodingParameters
+from gpucodec.errors import ParameterError
+from gpucodec.frames import FrameSpec
+
+__all__ = ["encode_portion"]
+
+# Planes that are larger are not kept from one portion to the next.
+_KEPT_PLANES_BYTES = 8 << 20
+
+
+def encode_portion(
+    where: Executor, frames: Any, spec: FrameSpec, parameters: CodingParameters, first_frame: int
+) -> list[bytes]:
+    """Encode some frames.
+
+    Parameters
+    ----------
+    where : Executor
+        Where kernels run.
+    frames : array
+        ``(frames, rows, columns[, samples])``, C-contiguous, of 8, 16 or 32 bits.
+    spec : FrameSpec
+        What each is.
+    parameters : CodingParameters
+        How to code them.
+    first_frame : int
+        Index of the first one in its file, for messages.
+
+    Raises
+    ------
+    ParameterError
+        If a frame cannot be coded within a ratio.
+    """
+    quantizer = choose_quantizer(spec, parameters)
+    planes = _transformed(where, frames, spec, parameters, quantizer)
+    geometry = plane_geometry(spec.rows, spec.columns, parameters)
+    planned = Planned(
+        quantizer.bitplanes,
+        quantizer.weights,
+        quantizer.fraction_bits,
+        int(parameters.codeblock_style),
+        parameters.needs_pass_lengths,
+        parameters.needs_allocation,
+    )
+    components = spec.samples_per_pixel
+    shape = (spec.rows, spec.columns)
+    blocks = code_blocks(where, planes, len(frames) * components, shape, geometry, planned)
+    del planes
+    tier2 = Tier2(where, *shape, components, len(frames), parameters, blocks, SLACK)
+    if parameters.needs_allocation:
+        targets = layer_targets(spec, parameters, quantizer)
+        weights = component_weights(parameters, components)
+        layer_passes, status = tier2.allocate(weights, targets, bool(parameters.psnr))
+        _check_fits(status, spec, parameters, first_frame)
+    else:
+        layer_passes = blocks.passes
+    packets = tier2.write_headers(layer_passes)
+    return _assembled(where, tier2, packets, _headers(spec, parameters, quantizer, packets))
+
+
+def _transformed(
+    where: Executor, frames: Any, spec: FrameSpec, parameters: CodingParameters, quantizer: Quantizer
+) -> Any:
+    """Return the quantized wavelet coefficients of all planes."""
+    from gpucodec_kernels import dwt53, dwt97
+    from gpucodec_kernels.component_transform import Source
+
+    source = Source.of(where.upload(frames), spec.bits_stored)
+    size = len(frames) * spec.num_samples
+    keep = size * 4 <= _KEPT_PLANES_BYTES
+    planes = where.scratch("planes", size, np.int32) if keep else where.empty(size, np.int32)
+    transform = (where, source, parameters.component_transform, parameters.levels)
+    if parameters.reversible:
+        dwt53.forward(*transform, planes)
+    else:
+        dwt97.forward(*transform, quantizer.steps, planes)
+    return planes
+
+
+def _check_fits(status: npt.NDArray[np.int32], spec: FrameSpec, parameters: CodingParameters, first_frame: int) -> None:
+    if not status.any():
+        return
+    frame, layer = (int(index[0]) for index in np.nonzero(status))
+    ratio = parameters.ratios[layer]
+    room = int(spec.num_samples * spec.bits_stored / 8 / ratio)
+    raise ParameterError(
+        f"Frame {first_frame + frame} cannot be coded within a compression ratio of {ratio:g}: {room} bytes do not "
+        "even hold its headers"
+    )
+
+
+def _headers(spec: FrameSpec, parameters: CodingParameters, quantizer: Quantizer, packets: Packets) -> list[bytes]:
+    """Return what stands before the packets, frame by frame."""
+    headers = []
+    for frame, length in enumerate(packets.lengths.tolist()):
+        guard_bits = GUARD_BITS + int(packets.extra_guard_bits[frame])
+        main = main_header(spec, parameters, quantizer.exponents, quantizer.mantissas, guard_bits)
+        tlm, tile_part = tile_part_header(parameters, length, packets.packet_lengths[frame].tolist())
+        headers.append(main + tlm + tile_part)
+    return headers
+
+
+def _assembled(where: Executor, tier2: Tier2, packets: Packets, headers: list[bytes]) -> list[bytes]:
+    """Return the codestreams; where kernels run on the host, packets are written straight into them."""
+    sizes = [len(header) + length + len(EOC) for header, length in zip(headers, packets.lengths.tolist(), strict=True)]
+    if where.on_host:
+        made = [uninitialised_bytes(size) for size in sizes]
+        codestreams = [codestream for codestream, _ in made]
+        window, starts = memory_window(codestreams)
+        for (_, contents), header in zip(made, headers, strict=True):
+            contents[: len(header)] = np.frombuffer(header, np.uint8)
+            contents[-len(EOC) :] = np.frombuffer(EOC, np.uint8)
+        places = starts + np.array([len(header) for header in headers], np.int64)
+        tier2.write_codestreams(packets, places, window)
+        return codestreams
+    ends = np.cumsum(packets.lengths)
+    starts = ends - packets.lengths
+    together = where.empty(int(ends[-1]), np.uint8)
+    tier2.write_codestreams(packets, starts, together)
+    written = where.download(together).data
+    pieces = zip(headers, starts.tolist(), ends.tolist(), strict=True)
+    return [b"".join((header, written[begin:end], EOC)) for header, begin, end in pieces]

@@ -1,0 +1,109 @@
+"""What quantizer and layers a frame gets: step sizes, distortion weights, and targets in bytes or squared error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gpucodec.codestream.j2k_markers import EOC, main_header, tile_part_header
+from gpucodec.codestream.j2k_parameters import CodingParameters
+from gpucodec.frames import FrameSpec
+
+__all__ = ["GUARD_BITS", "SLACK", "Quantizer", "choose_quantizer", "layer_targets"]
+
+GUARD_BITS = 2
+# Strong contrasts take the wavelet, behind the RCT above all, out of the range that two guard bits leave; then
+# three are told.
+SLACK = 1
+_MAX_BITPLANES = 31
+_MAX_LOSSY_PRECISION = 16
+
+# L2 norms of the inverse component transforms' columns.
+_RCT_NORMS = (3**0.5, (11 / 16) ** 0.5, (11 / 16) ** 0.5)
+_ICT_NORMS = (3**0.5, (0.344136**2 + 1.772**2) ** 0.5, (1.402**2 + 0.714136**2) ** 0.5)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Quantizer:
+    """How coefficients are quantized, subband by subband in the order of QCD.
+
+    Parameters
+    ----------
+    exponents, mantissas : list of int
+        As QCD tells them, T.800 E.1.1.
+    steps : array or None
+        float32, step sizes in units of a sample; None without quantization.
+    bitplanes : array
+        int32, magnitude bit-planes, with `SLACK` more than told.
+    weights : array
+        float64, what the squared error of one step counts in squared units of a sample.
+    fraction_bits : int
+        Bits that the block coder gets below the step.
+    """
+
+    exponents: list[int]
+    mantissas: list[int]
+    steps: npt.NDArray[np.float32] | None
+    bitplanes: npt.NDArray[np.int32]
+    weights: npt.NDArray[np.float64]
+    fraction_bits: int
+
+
+def choose_quantizer(spec: FrameSpec, parameters: CodingParameters) -> Quantizer:
+    """Choose step sizes: none for the reversible transform, else such that a step counts alike in every subband."""
+    from gpucodec_kernels import quantization as q
+
+    levels = parameters.levels
+    bands = q.subbands(levels)
+    if parameters.reversible:
+        exponents = [spec.bits_stored + q.GAINS[orientation] for orientation, _ in bands]
+        norms = [q.norm(q.NORMS_53, *band) for band in bands]
+        mantissas, steps, fraction_bits = [0] * len(bands), None, 0
+    else:
+        exponents, mantissas = q.choose_steps(spec.bits_stored, levels)
+        fraction_bits = q.FRACTION_BITS
+        exponents = _coarsened(exponents, spec.bits_stored, fraction_bits)
+        steps = q.step_sizes(spec.bits_stored, levels, exponents, mantissas)
+        norms = [q.norm(q.NORMS_97, *band) / 2 ** q.GAINS[band[0]] for band in bands]
+    bitplanes = np.array(exponents, np.int32) + (GUARD_BITS - 1 + SLACK)
+    weights = np.array(norms, np.float64) ** 2
+    if steps is not None:
+        weights *= steps.astype(np.float64) ** 2
+    return Quantizer(exponents, mantissas, steps, bitplanes, weights, fraction_bits)
+
+
+def _coarsened(exponents: list[int], precision: int, fraction_bits: int) -> list[int]:
+    """Double steps until the block coder's 31 bits hold the coefficients of many levels or of high precision."""
+    finer = max(0, precision - _MAX_LOSSY_PRECISION)
+    largest = _MAX_BITPLANES - fraction_bits - (GUARD_BITS - 1 + SLACK)
+    return [min(exponent - finer, largest) for exponent in exponents]
+
+
+def component_weights(parameters: CodingParameters, components: int) -> npt.NDArray[np.float64]:
+    """Return what a squared error of each component counts in the frame."""
+    weights = np.ones(components)
+    if parameters.component_transform:
+        weights[:3] = np.square(_RCT_NORMS if parameters.reversible else _ICT_NORMS)
+    return weights
+
+
+def layer_targets(spec: FrameSpec, parameters: CodingParameters, quantizer: Quantizer) -> npt.NDArray[np.float64]:
+    """Return the target of each layer: bytes of the packets so far, or squared error left; negative for everything.
+
+    A compression ratio counts against Bits Stored, and the whole codestream counts for it.
+    """
+    if parameters.psnr:
+        peak = float((1 << spec.bits_stored) - 1)
+        return np.array([spec.num_samples * peak**2 / 10 ** (psnr / 10) if psnr else -1.0 for psnr in parameters.psnr])
+    if not parameters.ratios:
+        return np.array([-1.0])
+    header = main_header(spec, parameters, quantizer.exponents, quantizer.mantissas, GUARD_BITS)
+    around = len(header) + sum(map(len, tile_part_header(parameters, 0, ()))) + len(EOC)
+    whole = spec.num_samples * spec.bits_stored / 8
+    targets = [whole / ratio - around if ratio > 1 else -1.0 for ratio in parameters.ratios]
+    # A target of less than nothing cannot be kept; 0 bytes cannot either, and do not mean everything.
+    return np.array(
+        [max(target, 0.0) if ratio > 1 else target for target, ratio in zip(targets, parameters.ratios, strict=True)]
+    )
