@@ -1,10 +1,10 @@
-"""Counting bits: one instruction on every target."""
+"""Counting bits, and choosing: one instruction on every target."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from numpy import uint32
+from numpy import uint32, uint64
 
 from gpucodec_kernels.target import instruction
 
@@ -100,3 +100,56 @@ def _cuda_population_count() -> Any:
 def population_count(word):
     """Return how many bits of a uint64 are set, as uint32."""
     return uint32(int(word).bit_count())
+
+
+def _cpu_leading_zeros_32() -> Any:
+    from llvmlite import ir
+    from numba import types
+    from numba.extending import intrinsic
+
+    def leading_zeros_32(typing_context, word):  # noqa: ARG001 - Numba looks at the names
+        def generate(context, builder, signature, arguments):  # noqa: ARG001
+            low = builder.trunc(arguments[0], ir.IntType(32))
+            zeros = builder.ctlz(low, ir.Constant(ir.IntType(1), 1))
+            return builder.zext(zeros, ir.IntType(64))
+
+        return types.uint64(types.uint64), generate
+
+    return intrinsic(leading_zeros_32)
+
+
+def _cuda_leading_zeros_32() -> Any:
+    from numba import cuda, int32
+
+    def leading_zeros_32(word):
+        return uint64(cuda.clz(int32(word)))
+
+    return cuda.jit(device=True)(leading_zeros_32)
+
+
+@instruction(cpu=_cpu_leading_zeros_32, cuda=_cuda_leading_zeros_32)
+def leading_zeros_32(word):
+    """Return how many zero bits lie above the highest set bit of a word below 2**32 that is not zero, as uint64."""
+    return uint64(32 - int(word).bit_length())
+
+
+def _cpu_choose() -> Any:
+    from numba import types
+    from numba.extending import intrinsic
+
+    def choose(typing_context, condition, first, second):  # noqa: ARG001 - Numba looks at the names
+        def generate(context, builder, signature, arguments):  # noqa: ARG001
+            chosen = builder.select(*arguments)
+            # Without this LLVM moves the load of an operand behind a branch.
+            chosen.set_metadata("unpredictable", builder.module.add_metadata([]))
+            return chosen
+
+        return types.uint64(types.boolean, types.uint64, types.uint64), generate
+
+    return intrinsic(choose)
+
+
+@instruction(cpu=_cpu_choose)
+def choose(condition, first, second):
+    """Return one of two uint64 values, both of which are there already: no branch, whatever the condition."""
+    return first if condition else second

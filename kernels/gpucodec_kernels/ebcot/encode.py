@@ -1,57 +1,95 @@
-"""Encoding of codeblocks, T.800 Annexes C and D: a model writes symbols, the MQ coder codes them."""
+"""Encoding of codeblocks, T.800 Annexes C and D: a model writes symbols, the MQ coder codes them.
+
+One index is a lane. It encodes the codeblocks `lane`, `lane` + `lanes` ... of a launch, two at a time so that the MQ
+coder can take turns between them; as soon as one is done the next takes its place. What a lane needs beside its input
+and output stays in the cache, however many codeblocks there are.
+
+Arrays
+    coefficients      int32, all planes; two's complement, the lowest `fractional_bits` bits of a magnitude are not coded
+    blocks            int32, six a codeblock of one plane: x, y, width, height, orientation (0 LL, 1 HL, 2 LH, 3 HH) and
+                      number of magnitude bit-planes M_b; the same codeblocks for all planes
+    weights           float64, one a codeblock of one plane: what a squared error of one quantizer step counts
+    words, symbols    scratch, `scratch_words` and `scratch_symbols` a lane
+    slots             bytes, `slot_bytes` a codeblock of the launch
+    lengths           int32, one a codeblock of all planes: bytes in its slot
+    zero_bitplanes    int32, likewise: magnitude bit-planes that are not coded because they hold zeros alone
+    num_passes        int32, likewise
+    pass_lengths      int32, `max_passes` a codeblock of all planes: bytes that suffice to decode up to each pass
+    pass_distortions  float64, likewise: by how much the passes up to each make the weighted squared error smaller
+    status            int32, one a codeblock of all planes
+
+A launch encodes `num_jobs` codeblocks of all planes from `first_job` on; their number is ``plane * num_blocks + block``.
+
+Bytes moved for each coefficient coded with b bits in s symbols: 4 read, 2 (b + 2) / 8 of bit-planes, 2 s of symbols, and
+b / 8 written, of which all but the first and the last stay in the cache; the least possible is 4 + b / 8.
+"""
 
 from __future__ import annotations
 
-from numpy import float64, int32, int64, uint8, uint32, uint64
+from numpy import float64, int32, int64, uint64
 
-from gpucodec_kernels.ebcot.bit_planes import WORD, distortion_of_pass, largest_magnitude_bits, split_bit_planes
+from gpucodec_kernels.ebcot.bit_planes import WORD, largest_magnitude_bits, split_bit_planes
 from gpucodec_kernels.ebcot.emission import SLACK
+from gpucodec_kernels.ebcot.model import FLAG_DISTORTION, FLAG_PASS_LENGTHS, FLAG_REVERSIBLE, model_codeblock
 from gpucodec_kernels.ebcot.mq_encoder import (
     COUNT,
     NUM_MQ_WORDS,
+    SLOT_WORDS,
+    code_symbol_pairs,
     code_symbols,
-    flush,
-    flush_predictably,
     init_encoder,
+    load_states,
     reset_contexts,
 )
-from gpucodec_kernels.ebcot.passes import (
-    BIT_PLANES,
-    cleanup_pass,
-    magnitude_refinement_pass,
-    significance_propagation_pass,
+from gpucodec_kernels.ebcot.passes import BIT_PLANES
+from gpucodec_kernels.ebcot.raw_encoder import code_raw_bits
+from gpucodec_kernels.ebcot.segments import (
+    ACTIVE,
+    ENDS,
+    INDEX,
+    NUM_JOB_WORDS,
+    NUM_PASSES,
+    PASS,
+    PLACE,
+    STYLE_BYPASS,
+    STYLE_PREDICTABLE,
+    STYLE_RESET,
+    STYLE_SEGMENTATION,
+    STYLE_TERMINATE,
+    STYLE_VERTICALLY_CAUSAL,
+    end_pass,
+    is_raw,
+    is_terminated,
+    settle_lengths,
 )
-from gpucodec_kernels.ebcot.raw_encoder import code_raw_bits, flush_raw_encoder, init_raw_encoder, raw_extra_bytes
 from gpucodec_kernels.target import device_function, kernel
 
-STYLE_BYPASS = 1
-STYLE_RESET = 2
-STYLE_TERMINATE = 4
-STYLE_VERTICALLY_CAUSAL = 8
-STYLE_PREDICTABLE = 16
-STYLE_SEGMENTATION = 32
-
-FLAG_DISTORTION = 1
-FLAG_REVERSIBLE = 2
-FLAG_PASS_LENGTHS = 4
+__all__ = [
+    "BLOCK_FIELDS",
+    "FLAG_DISTORTION",
+    "FLAG_PASS_LENGTHS",
+    "FLAG_REVERSIBLE",
+    "STATUS_OK",
+    "STATUS_OVERFLOW",
+    "STATUS_TOO_MANY_BITPLANES",
+    "STYLE_BYPASS",
+    "STYLE_PREDICTABLE",
+    "STYLE_RESET",
+    "STYLE_SEGMENTATION",
+    "STYLE_TERMINATE",
+    "STYLE_VERTICALLY_CAUSAL",
+    "encode_codeblocks",
+    "is_terminated",
+    "scratch_symbols",
+    "scratch_words",
+    "worst_slot_bytes",
+]
 
 STATUS_OK = 0
 STATUS_OVERFLOW = 1  # the slot is too small
-STATUS_TOO_MANY_BITPLANES = 2
+STATUS_TOO_MANY_BITPLANES = 2  # more than M_b, or than `max_passes` allows
 
-BLOCK_FIELDS = 6  # x, y, width, height, orientation, number of magnitude bit-planes
-MAX_BITPLANES = 31
-
-# Control words beside those of the MQ coder.
-_JOB = NUM_MQ_WORDS
-_ACTIVE = NUM_MQ_WORDS + 1
-_PLACE = NUM_MQ_WORDS + 2  # the next symbol
-_PASS = NUM_MQ_WORDS + 3
-_NUM_PASSES = NUM_MQ_WORDS + 4
-_NUM_BITPLANES = NUM_MQ_WORDS + 5
-_ENDS = NUM_MQ_WORDS + 8  # where each pass's symbols end
-_LENGTHS = _ENDS + 3 * MAX_BITPLANES  # cumulative bytes after each pass
-_NUM_CONTROL_WORDS = _LENGTHS + 3 * MAX_BITPLANES + 6
+BLOCK_FIELDS = 6
 
 _ZERO = uint64(0)
 _ONE = uint64(1)
@@ -64,207 +102,158 @@ def _region_words(width: int, height: int) -> int:
 
 
 def scratch_words(width: int, height: int, planes: int) -> int:
-    """Return the words of scratch a lane needs for codeblocks up to this size and number of bit-planes."""
-    return 2 * (_NUM_CONTROL_WORDS + WORD + (BIT_PLANES + planes) * _region_words(width, height))
+    """Return the words of scratch of a lane, for codeblocks up to this size and number of bit-planes."""
+    return NUM_MQ_WORDS + 2 * (NUM_JOB_WORDS + WORD + (BIT_PLANES + planes) * _region_words(width, height))
 
 
 def scratch_symbols(width: int, height: int, planes: int) -> int:
-    """Return the bytes of symbols a lane needs: a decision a coefficient and bit-plane, signs, ends of runs."""
-    area = -(-width // 16) * 16 * -(-height // 4) * 4
-    return 2 * ((planes + 2) * area + 4 * planes + SLACK)
+    """Return the bytes of symbols of a lane: a decision a coefficient and bit-plane, signs, ends of runs."""
+    return 2 * ((planes + 2) * width * (-(-height // 4) * 4) + 4 * planes + SLACK)
 
 
 def worst_slot_bytes(width: int, height: int, planes: int) -> int:
-    """Return a slot's bytes that no codeblock of this size exceeds."""
-    return 2 * width * height * (planes + 2) // 8 * 2 + 16 * 3 * planes + 64
-
-
-@device_function
-def is_raw(pass_index, style):
-    """Return whether a pass bypasses the MQ coder: the first two of a bit-plane from the fifth on, D.6."""
-    return (style & uint64(STYLE_BYPASS)) != _ZERO and pass_index > uint64(9) and pass_index % _THREE != _ZERO
-
-
-@device_function
-def is_terminated(pass_index, num_passes, style):
-    """Return whether a codeword segment ends with a pass, Tables D.8 and D.9. Pass 0 is the first cleanup pass."""
-    if pass_index + _ONE == num_passes or (style & uint64(STYLE_TERMINATE)) != _ZERO:
-        return True
-    return (style & uint64(STYLE_BYPASS)) != _ZERO and pass_index >= uint64(9) and pass_index % _THREE != _ONE
-
-
-@device_function
-def write_distortion(words, shape, plane, settings, pass_index, weight, total, distortions):
-    """Add what a pass took from the distortion, in the picture's units, and write the sum so far."""
-    fractional_bits, flags = settings
-    refinement = _ONE if pass_index % _THREE == _TWO else _ZERO
-    exact = (flags & uint64(FLAG_REVERSIBLE)) if plane == _ZERO else _ZERO
-    total += distortion_of_pass(words, shape, plane, fractional_bits, refinement, exact)
-    distortions[pass_index] = total * weight
-    return total
-
-
-@device_function
-def model_codeblock(words, control, symbols, shape, num_planes, orientation, style, settings, weight, distortions):
-    """Write the symbols of all passes, and where each pass's symbols end."""
-    fractional_bits, flags = settings
-    _, _, _, _, region = shape
-    causal = style & uint64(STYLE_VERTICALLY_CAUSAL)
-    at = _ZERO
-    pass_index = _ZERO
-    total = float64(0.0)
-    num_bitplanes = num_planes - fractional_bits
-    for coded in range(num_bitplanes):
-        plane = num_planes - _ONE - coded
-        bits = (uint64(BIT_PLANES) + plane) * region
-        for kind in range(_ZERO if coded > _ZERO else _TWO, _THREE):
-            if kind == _ZERO:
-                raw = _ONE if is_raw(pass_index, style) else _ZERO
-                at = significance_propagation_pass(words, symbols, at, shape, bits, orientation, causal, raw)
-            elif kind == _ONE:
-                at = magnitude_refinement_pass(words, symbols, at, shape, bits, causal)
-            else:
-                at = cleanup_pass(words, symbols, at, shape, bits, orientation, causal)
-                if (style & uint64(STYLE_SEGMENTATION)) != _ZERO:
-                    # The uniform context codes 1, 0, 1, 0, D.5.
-                    for symbol in range(uint64(4)):
-                        symbols[at + symbol] = uint8(uint64(27) - (symbol & _ONE))
-                    at += uint64(4)
-            control[uint64(_ENDS) + pass_index] = at
-            if (flags & uint64(FLAG_DISTORTION)) != _ZERO:
-                total = write_distortion(words, shape, plane, settings, pass_index, weight, total, distortions)
-            pass_index += _ONE
-
-
-@device_function
-def end_pass(control, out, limit, style):
-    """End the slot's current pass: write its length and begin the next one's segment where that is a new one."""
-    pass_index, num_passes = control[_PASS], control[_NUM_PASSES]
-    predictable = style & uint64(STYLE_PREDICTABLE)
-    raw = is_raw(pass_index, style)
-    if is_terminated(pass_index, num_passes, style):
-        if raw:
-            length = flush_raw_encoder(control, out, limit, predictable)
-        elif predictable != _ZERO:
-            length = flush_predictably(control, out, limit)
-        else:
-            length = flush(control, out, limit)
-        if is_raw(pass_index + _ONE, style):
-            init_raw_encoder(control, length)
-        else:
-            init_encoder(control, out, length)
-        control[COUNT] = length
-        control[uint64(_LENGTHS) + pass_index] = length
-    elif raw:
-        extra = raw_extra_bytes(control, out, limit, predictable)
-        control[uint64(_LENGTHS) + pass_index] = control[COUNT] + extra
-    else:
-        # The last byte is not written yet; what the registers hold takes three more at most.
-        control[uint64(_LENGTHS) + pass_index] = control[COUNT] + _TWO
-    if (style & uint64(STYLE_RESET)) != _ZERO:
-        reset_contexts(control)
-    control[_PASS] = pass_index + _ONE
-    return pass_index + _ONE == num_passes
-
-
-@device_function
-def settle_lengths(control, out, limit, pass_lengths):
-    """Write the cumulative lengths so that none is longer than a later one and none ends with 0xFF."""
-    following = control[COUNT]
-    place = control[_NUM_PASSES]
-    while place > _ZERO:
-        place -= _ONE
-        following = min(control[uint64(_LENGTHS) + place], following)
-        ends_full = following > _ZERO and out[min(following - _ONE, limit)] == uint8(0xFF)
-        pass_lengths[place] = int32(following - _ONE) if ends_full else int32(following)
+    """Return the bytes of a slot that is always long enough: more than a bit a symbol, and ends of segments."""
+    return (planes + 2) * width * height * 5 // 32 + 6 * (3 * planes) + 64
 
 
 @device_function
 def begin_job(
-    job, control, words, symbols, coefficients, plane_stride, row_stride, blocks, weights, num_blocks,
+    number, job, slot, words, symbols, coefficients, plane_stride, row_stride, blocks, weights, num_blocks,
     fractional_bits, style, flags, max_passes, lengths, zero_bitplanes, num_passes, pass_distortions, status,
 ):  # fmt: skip
-    """Model one codeblock's symbols; return whether there are any."""
-    block = job % int64(num_blocks)
+    """Model the symbols of a codeblock; return whether there are any."""
+    block = number % int64(num_blocks)
     first = block * int64(BLOCK_FIELDS)
     x, y, width, height = blocks[first], blocks[first + 1], uint64(blocks[first + 2]), uint64(blocks[first + 3])
     orientation, magnitude_bitplanes = uint64(blocks[first + 4]), blocks[first + 5]
-    start = (job // int64(num_blocks)) * plane_stride + int64(y) * row_stride + int64(x)
+    start = (number // int64(num_blocks)) * plane_stride + int64(y) * row_stride + int64(x)
     num_planes = largest_magnitude_bits(coefficients, start, row_stride, width, height)
     fraction = uint64(fractional_bits)
     coded = num_planes - min(num_planes, fraction)
-    lengths[job] = int32(0)
-    num_passes[job] = int32(0)
-    zero_bitplanes[job] = magnitude_bitplanes - int32(coded)
-    status[job] = int32(STATUS_OK)
+    lengths[number] = int32(0)
+    num_passes[number] = int32(0)
+    zero_bitplanes[number] = magnitude_bitplanes - int32(coded)
+    status[number] = int32(STATUS_OK)
     if coded == _ZERO:
         return False
-    passes = uint64(3) * coded - _TWO
+    passes = _THREE * coded - _TWO
+    if int32(coded) > magnitude_bitplanes or passes > uint64(max_passes):
+        status[number] = int32(STATUS_TOO_MANY_BITPLANES)
+        return False
     across = (width + uint64(15)) >> uint64(4)
     stride = across + _TWO
     region = (((height + _THREE) >> _TWO) + _TWO) * stride
-    if int32(coded) > magnitude_bitplanes or passes > uint64(max_passes):
-        status[job] = int32(STATUS_TOO_MANY_BITPLANES)
-        return False
     shape = (width, height, across, stride, region)
     for place in range(uint64(BIT_PLANES) * region):
         words[place] = _ZERO
-    split_bit_planes(coefficients, start, row_stride, shape, num_planes, words, (uint64(BIT_PLANES) + num_planes) * region)
+    gathered = (uint64(BIT_PLANES) + num_planes) * region
+    split_bit_planes(coefficients, start, row_stride, shape, num_planes, words, gathered)
     distortions = pass_distortions[0:0]
     weight = float64(0.0)
     if flags & int32(FLAG_DISTORTION):
-        distortions = pass_distortions[job * int64(max_passes) : job * int64(max_passes) + int64(passes)]
+        distortions = pass_distortions[number * int64(max_passes) : number * int64(max_passes) + int64(passes)]
         weight = weights[block]
     settings = (fraction, uint64(flags))
-    model_codeblock(words, control, symbols, shape, num_planes, orientation, uint64(style), settings, weight, distortions)
-    num_passes[job] = int32(passes)
-    control[_JOB] = uint64(job)
-    control[_PLACE] = _ZERO
-    control[_PASS] = _ZERO
-    control[_NUM_PASSES] = passes
-    reset_contexts(control)
+    model_codeblock(words, job, symbols, shape, num_planes, orientation, uint64(style), settings, weight, distortions)
+    num_passes[number] = int32(passes)
+    job[PLACE] = _ZERO
+    job[PASS] = _ZERO
+    job[NUM_PASSES] = passes
+    reset_contexts(slot)
     return True
 
 
+@device_function
+def finish_job(number, job, slot, out, max_passes, flags, lengths, pass_lengths, status):
+    """Write what is known of a codeblock when it is encoded."""
+    length = slot[COUNT]
+    limit = uint64(len(out)) - _ONE
+    if flags & int32(FLAG_PASS_LENGTHS):
+        settle_lengths(
+            job, length, out, limit, pass_lengths[number * int64(max_passes) : (number + int64(1)) * int64(max_passes)]
+        )
+    lengths[number] = int32(length)
+    if length > limit + _ONE:
+        status[number] = int32(STATUS_OVERFLOW)
+
+
 @kernel(
-    "int32, int64, int32, int32[::1], int64, int64, int32[::1], float64[::1], int32, int32, int32, int32, uint64[::1], int64, "
-    "uint8[::1], int64, uint8[::1], int64, int32, int32[::1], int32[::1], int32[::1], int32[::1], float64[::1], int32[::1]"
+    "int32, int64, int32, int32[::1], int64, int64, int32[::1], float64[::1], int32, int32, int32, int32, uint64[::1], "
+    "int64, uint8[::1], int64, uint8[::1], int64, int32, int32[::1], int32[::1], int32[::1], int32[::1], float64[::1], "
+    "int32[::1]"
 )
 def encode_codeblocks(
-    lane, lanes, first_job, num_jobs, coefficients, plane_stride, row_stride, blocks, weights, num_blocks, fractional_bits, style,
-    flags, words, words_stride, symbols, symbols_stride, slots, slot_bytes, max_passes, lengths, zero_bitplanes,
-    num_passes, pass_lengths, pass_distortions, status,
+    lane, lanes, first_job, num_jobs, coefficients, plane_stride, row_stride, blocks, weights, num_blocks,
+    fractional_bits, style, flags, words, words_stride, symbols, symbols_stride, slots, slot_bytes, max_passes, lengths,
+    zero_bitplanes, num_passes, pass_lengths, pass_distortions, status,
 ):  # fmt: skip
-    """Encode the codeblocks `lane`, `lane` + `lanes` ...; see the module for the arrays."""
-    my_words = words[int64(lane) * words_stride : (int64(lane) + int64(1)) * words_stride]
-    my_symbols = symbols[int64(lane) * symbols_stride : (int64(lane) + int64(1)) * symbols_stride]
-    control = my_words[0:_NUM_CONTROL_WORDS]
-    regions = my_words[_NUM_CONTROL_WORDS : words_stride]
+    """Encode the codeblocks `lane`, `lane` + `lanes` ... of a launch."""
+    mine = words[int64(lane) * words_stride : (int64(lane) + int64(1)) * words_stride]
+    mq_words = mine[0:NUM_MQ_WORDS]
+    half = (words_stride - int64(NUM_MQ_WORDS)) // int64(2)
+    job_0 = mine[int64(NUM_MQ_WORDS) : int64(NUM_MQ_WORDS + NUM_JOB_WORDS)]
+    job_1 = mine[int64(NUM_MQ_WORDS) + half : int64(NUM_MQ_WORDS + NUM_JOB_WORDS) + half]
+    symbols_half = symbols_stride // int64(2)
+    first_symbol = int64(lane) * symbols_stride
     styles = uint64(style)
-    limit = uint64(slot_bytes - int64(1))
-    for slot in range(int64(lane), int64(num_jobs), int64(lanes)):
-        job = first_job + slot
-        if not begin_job(
-            job, control, regions, my_symbols, coefficients, plane_stride, row_stride, blocks, weights, num_blocks,
-            fractional_bits, style, flags, max_passes, lengths, zero_bitplanes, num_passes, pass_distortions, status,
-        ):  # fmt: skip
-            continue
-        out = slots[slot * slot_bytes : (slot + int64(1)) * slot_bytes]
-        init_encoder(control, out, _ZERO)
-        place = _ZERO
-        done = False
-        while not done:
-            end = control[uint64(_ENDS) + control[_PASS]]
-            if is_raw(control[_PASS], styles):
-                code_raw_bits(control, my_symbols, place, end, out, limit)
-            else:
-                code_symbols(control, my_symbols, place, end, out, limit)
-            place = end
-            done = end_pass(control, out, limit, styles)
-        if flags & int32(FLAG_PASS_LENGTHS):
-            settle_lengths(
-                control, out, limit, pass_lengths[job * int64(max_passes) : (job + int64(1)) * int64(max_passes)]
-            )
-        lengths[job] = int32(control[COUNT])
-        if int64(control[COUNT]) > slot_bytes:
-            status[job] = int32(STATUS_OVERFLOW)
+    limit = uint64(slot_bytes) - _ONE
+    load_states(mq_words)
+    job_0[ACTIVE] = _ZERO
+    job_1[ACTIVE] = _ZERO
+    following = int64(lane)
+    while True:
+        for side in range(2):
+            begin = int64(NUM_MQ_WORDS) + int64(side) * half
+            job = mine[begin : begin + int64(NUM_JOB_WORDS)]
+            slot = mq_words[side * SLOT_WORDS : (side + 1) * SLOT_WORDS]
+            begin_symbol = first_symbol + int64(side) * symbols_half
+            while job[ACTIVE] == _ZERO and following < int64(num_jobs):
+                if begin_job(
+                    first_job + following, job, slot, mine[begin + int64(NUM_JOB_WORDS) : begin + half],
+                    symbols[begin_symbol : begin_symbol + symbols_half], coefficients, plane_stride, row_stride, blocks,
+                    weights, num_blocks, fractional_bits, style, flags, max_passes, lengths, zero_bitplanes, num_passes,
+                    pass_distortions, status,
+                ):  # fmt: skip
+                    job[ACTIVE] = _ONE
+                    job[INDEX] = uint64(following)
+                    init_encoder(slot, slots[0:0], _ZERO)
+                following += int64(lanes)
+        if job_0[ACTIVE] == _ZERO and job_1[ACTIVE] == _ZERO:
+            return
+        place_0, place_1 = job_0[PLACE], job_1[PLACE]
+        count = _ZERO
+        if job_0[ACTIVE] != _ZERO and job_1[ACTIVE] != _ZERO:
+            if not is_raw(job_0[PASS], styles) and not is_raw(job_1[PASS], styles):
+                count = min(job_0[uint64(ENDS) + job_0[PASS]] - place_0, job_1[uint64(ENDS) + job_1[PASS]] - place_1)
+        if count > _ZERO:
+            begin_0 = first_symbol + int64(place_0)
+            begin_1 = first_symbol + symbols_half + int64(place_1)
+            out_0 = int64(job_0[INDEX]) * slot_bytes
+            out_1 = int64(job_1[INDEX]) * slot_bytes
+            code_symbol_pairs(
+                mq_words, symbols[begin_0 : begin_0 + int64(count)], symbols[begin_1 : begin_1 + int64(count)], count,
+                slots[out_0 : out_0 + slot_bytes], slots[out_1 : out_1 + slot_bytes], limit,
+            )  # fmt: skip
+            job_0[PLACE] = place_0 + count
+            job_1[PLACE] = place_1 + count
+        for side in range(2):
+            begin = int64(NUM_MQ_WORDS) + int64(side) * half
+            job = mine[begin : begin + int64(NUM_JOB_WORDS)]
+            if job[ACTIVE] == _ZERO:
+                continue
+            slot = mq_words[side * SLOT_WORDS : (side + 1) * SLOT_WORDS]
+            out = slots[int64(job[INDEX]) * slot_bytes : (int64(job[INDEX]) + int64(1)) * slot_bytes]
+            end = job[uint64(ENDS) + job[PASS]]
+            if count == _ZERO and job[PLACE] < end:
+                begin_symbol = first_symbol + int64(side) * symbols_half
+                its_symbols = symbols[begin_symbol : begin_symbol + symbols_half]
+                if is_raw(job[PASS], styles):
+                    code_raw_bits(slot, its_symbols, job[PLACE], end, out, limit)
+                    job[PLACE] = end
+                elif job_0[ACTIVE] == _ZERO or job_1[ACTIVE] == _ZERO:
+                    code_symbols(mq_words, uint64(side), its_symbols, job[PLACE], end, out, limit)
+                    job[PLACE] = end
+            if job[PLACE] == end and end_pass(job, slot, out, limit, styles):
+                number = first_job + int64(job[INDEX])
+                finish_job(number, job, slot, out, max_passes, flags, lengths, pass_lengths, status)
+                job[ACTIVE] = _ZERO

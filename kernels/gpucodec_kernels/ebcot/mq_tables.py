@@ -30,18 +30,23 @@ NUM_CONTEXTS = 21
 
 
 def _packed() -> np.ndarray:
-    """Return an entry a state: Qe from bit 32 on, and in bytes 0 to 2 the states to stay in, after MPS and after LPS."""
+    """Return a word a state.
+
+    Bit 0 is the more probable symbol, bits 8 to 15 the state after it, bits 16 to 31 Qe, bits 56 to 63 the state
+    after the less probable symbol.
+    """
     table = np.zeros(NUM_STATES, np.uint64)
     for state, (qe, after_mps, after_lps, switch) in enumerate(_STATES):
         for mps in range(2):
-            index = 2 * state + mps
-            nexts = index | (2 * after_mps + mps) << 8 | (2 * after_lps + (mps ^ switch)) << 16
-            table[index] = qe << 32 | nexts
+            table[2 * state + mps] = (
+                mps | (2 * after_mps + mps) << 8 | qe << 16 | (2 * after_lps + (mps ^ switch)) << 56
+            )
     return table
 
 
 STATES = _packed()
-INITIAL_STATES = np.zeros(NUM_CONTEXTS, np.uint64)
-INITIAL_STATES[ZERO_CODING] = 2 * 4
-INITIAL_STATES[RUN_LENGTH] = 2 * 3
-INITIAL_STATES[UNIFORM] = 2 * 46
+_first_states = np.zeros(NUM_CONTEXTS, np.int64)
+_first_states[ZERO_CODING] = 2 * 4
+_first_states[RUN_LENGTH] = 2 * 3
+_first_states[UNIFORM] = 2 * 46
+INITIAL_STATES = STATES[_first_states]

@@ -182,9 +182,7 @@ def cleanup_pass(words, symbols, at, shape, bits, orientation, causal):
             above_w, above_e = from_left(above, above_left), from_right(above, above_right)
             below_w, below_e = from_left(below, below_left), from_right(below, below_right)
             sides = w | e
-            near = (
-                sides | from_above(sides, above | above_w | above_e) | from_below(sides, below | below_w | below_e)
-            )
+            near = sides | from_above(sides, above | above_w | above_e) | from_below(sides, below | below_w | below_e)
             # Columns of which nothing is coded yet and whose neighbours are all insignificant are runs.
             runs = ~whole_columns(~members | near)
             ones = newly & runs

@@ -13,17 +13,17 @@ _UNUSED = uint64(64)  # for CT: no bit was written in this codeword segment
 
 
 @device_function
-def init_raw_encoder(control, num_bytes):
+def init_raw_encoder(slot, num_bytes):
     """Begin a segment of raw bits after `num_bytes` bytes. `B` holds the bits of the byte that is being filled."""
-    control[CT] = _UNUSED
-    control[B] = _ZERO
-    control[COUNT] = num_bytes
+    slot[CT] = _UNUSED
+    slot[B] = _ZERO
+    slot[COUNT] = num_bytes
 
 
 @device_function
-def code_raw_bits(control, symbols, begin, end, out, limit):
+def code_raw_bits(slot, symbols, begin, end, out, limit):
     """Write the decisions of symbols as bits."""
-    b, ct, count = control[B], control[CT], control[COUNT]
+    b, ct, count = slot[B], slot[CT], slot[COUNT]
     for place in range(begin, end):
         if ct == _UNUSED:
             ct = uint64(8)
@@ -34,13 +34,13 @@ def code_raw_bits(control, symbols, begin, end, out, limit):
             count += _ONE
             ct = uint64(7) if b == uint64(0xFF) else uint64(8)
             b = _ZERO
-    control[B], control[CT], control[COUNT] = b, ct, count
+    slot[B], slot[CT], slot[COUNT] = b, ct, count
 
 
 @device_function
-def raw_extra_bytes(control, out, limit, predictable):
+def raw_extra_bytes(slot, out, limit, predictable):
     """Return how many bytes beyond those written the bits so far need."""
-    ct, count = control[CT], control[COUNT]
+    ct, count = slot[CT], slot[COUNT]
     if ct < uint64(7):
         return _ONE
     if ct == uint64(7) and (predictable != _ZERO or out[min(count - _ONE, limit)] != uint8(0xFF)):
@@ -49,12 +49,12 @@ def raw_extra_bytes(control, out, limit, predictable):
 
 
 @device_function
-def flush_raw_encoder(control, out, limit, predictable):
+def flush_raw_encoder(slot, out, limit, predictable):
     """End a segment of raw bits, the last byte filled with 0, 1, 0, ... (D.4.2, D.6); return the number of bytes."""
-    ct, count = control[CT], control[COUNT]
-    if raw_extra_bytes(control, out, limit, predictable) != _ZERO:
+    ct, count = slot[CT], slot[COUNT]
+    if raw_extra_bytes(slot, out, limit, predictable) != _ZERO:
         filler = uint64(0x55) >> (uint64(8) - ct) if ct < uint64(8) else _ZERO
-        out[min(count, limit)] = uint8(control[B] | filler)
+        out[min(count, limit)] = uint8(slot[B] | filler)
         return count + _ONE
     if ct == uint64(7) and predictable == _ZERO:
         return count - _ONE  # a last 0xFF
