@@ -30,7 +30,13 @@ from numpy import float64, int32, int64, uint64
 
 from gpucodec_kernels.ebcot.bit_planes import WORD, largest_magnitude_bits, split_bit_planes
 from gpucodec_kernels.ebcot.emission import SLACK
-from gpucodec_kernels.ebcot.model import FLAG_DISTORTION, FLAG_PASS_LENGTHS, FLAG_REVERSIBLE, model_codeblock
+from gpucodec_kernels.ebcot.model import (
+    FLAG_DISTORTION,
+    FLAG_ESTIMATE,
+    FLAG_PASS_LENGTHS,
+    FLAG_REVERSIBLE,
+    model_codeblock,
+)
 from gpucodec_kernels.ebcot.mq_encoder import (
     COUNT,
     NUM_MQ_WORDS,
@@ -67,6 +73,7 @@ from gpucodec_kernels.target import device_function, kernel
 __all__ = [
     "BLOCK_FIELDS",
     "FLAG_DISTORTION",
+    "FLAG_ESTIMATE",
     "FLAG_PASS_LENGTHS",
     "FLAG_REVERSIBLE",
     "STATUS_OK",

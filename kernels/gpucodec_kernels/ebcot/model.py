@@ -5,6 +5,7 @@ from __future__ import annotations
 from numpy import float64, uint8, uint64
 
 from gpucodec_kernels.ebcot.bit_planes import distortion_of_pass
+from gpucodec_kernels.ebcot.estimate import estimated_distortion
 from gpucodec_kernels.ebcot.passes import (
     BIT_PLANES,
     cleanup_pass,
@@ -17,6 +18,7 @@ from gpucodec_kernels.target import device_function
 FLAG_DISTORTION = 1
 FLAG_REVERSIBLE = 2
 FLAG_PASS_LENGTHS = 4
+FLAG_ESTIMATE = 8
 
 _ZERO = uint64(0)
 _ONE = uint64(1)
@@ -76,6 +78,9 @@ def model_codeblock(words, job, symbols, shape, num_planes, orientation, style, 
             if (flags & uint64(FLAG_DISTORTION)) != _ZERO:
                 refinement = _ONE if kind == _ONE else _ZERO
                 exact = (flags & uint64(FLAG_REVERSIBLE)) if plane == _ZERO else _ZERO
-                total += distortion_of_pass(words, shape, plane, fractional_bits, refinement, exact)
+                if (flags & uint64(FLAG_ESTIMATE)) != _ZERO:
+                    total += estimated_distortion(words, shape, plane, fractional_bits, refinement)
+                else:
+                    total += distortion_of_pass(words, shape, plane, fractional_bits, refinement, exact)
                 distortions[pass_index] = total * weight
             pass_index += _ONE
