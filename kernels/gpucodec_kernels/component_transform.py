@@ -94,13 +94,10 @@ def shifted(sample, flip, shift):
 
 @device_function
 def load_integers(samples, at, stride, columns, flip, shift, lines, line):
-    """Convert one component of a row; the usual strides are constants so that the loops vectorise."""
+    """Convert one component of a row; a stride that is a constant lets the loop vectorise."""
     if stride == uint64(1):
         for column in range(columns):
             lines[line + column] = shifted(samples[at + column], flip, shift)
-    elif stride == uint64(3):
-        for column in range(columns):
-            lines[line + column] = shifted(samples[at + column * uint64(3)], flip, shift)
     else:
         for column in range(columns):
             lines[line + column] = shifted(samples[at + column * stride], flip, shift)
@@ -112,74 +109,95 @@ def load_floats(samples, at, stride, columns, flip, shift, lines, line):
     if stride == uint64(1):
         for column in range(columns):
             lines[line + column] = float32(shifted(samples[at + column], flip, shift))
-    elif stride == uint64(3):
-        for column in range(columns):
-            lines[line + column] = float32(shifted(samples[at + column * uint64(3)], flip, shift))
     else:
         for column in range(columns):
             lines[line + column] = float32(shifted(samples[at + column * stride], flip, shift))
 
 
 @device_function
-def load_rct(samples, red, green, blue, stride, columns, flip, shift, lines, line, pitch):
-    """Convert three components of a row with the RCT, (G-3) to (G-5)."""
-    second = uint64(line + pitch)
-    third = uint64(second + pitch)
-    for column in range(columns):
-        r = shifted(samples[red + column * stride], flip, shift)
-        g = shifted(samples[green + column * stride], flip, shift)
-        b = shifted(samples[blue + column * stride], flip, shift)
-        lines[line + column] = int32(int32(r + g + g + b) >> int32(2))
-        lines[second + column] = int32(b - g)
-        lines[third + column] = int32(r - g)
+def rct(red, green, blue):
+    """Transform a pixel reversibly, (G-3) to (G-5)."""
+    return int32(int32(red + green + green + blue) >> int32(2)), int32(blue - green), int32(red - green)
 
 
 @device_function
-def load_ict(samples, red, green, blue, stride, columns, flip, shift, lines, line, pitch):
-    """Convert three components of a row with the ICT, (G-9) to (G-11)."""
+def ict(red, green, blue):
+    """Transform a pixel irreversibly, (G-9) to (G-11)."""
+    first = float32(0.299) * red + float32(0.587) * green + float32(0.114) * blue
+    second = float32(0.5) * blue - float32(0.16875) * red - float32(0.33126) * green
+    return first, second, float32(0.5) * red - float32(0.41869) * green - float32(0.08131) * blue
+
+
+@device_function
+def load_pixels_rct(samples, at, columns, flip, shift, lines, line, pitch):
+    """Convert a row of three interleaved components with the RCT."""
     second = uint64(line + pitch)
     third = uint64(second + pitch)
     for column in range(columns):
-        r = float32(shifted(samples[red + column * stride], flip, shift))
-        g = float32(shifted(samples[green + column * stride], flip, shift))
-        b = float32(shifted(samples[blue + column * stride], flip, shift))
-        lines[line + column] = float32(0.299) * r + float32(0.587) * g + float32(0.114) * b
-        lines[second + column] = float32(0.5) * b - float32(0.16875) * r - float32(0.33126) * g
-        lines[third + column] = float32(0.5) * r - float32(0.41869) * g - float32(0.08131) * b
+        pixel = uint64(at + column * uint64(3))
+        red = shifted(samples[pixel], flip, shift)
+        green = shifted(samples[pixel + uint64(1)], flip, shift)
+        blue = shifted(samples[pixel + uint64(2)], flip, shift)
+        lines[line + column], lines[second + column], lines[third + column] = rct(red, green, blue)
+
+
+@device_function
+def load_pixels_ict(samples, at, columns, flip, shift, lines, line, pitch):
+    """Convert a row of three interleaved components with the ICT."""
+    second = uint64(line + pitch)
+    third = uint64(second + pitch)
+    for column in range(columns):
+        pixel = uint64(at + column * uint64(3))
+        red = float32(shifted(samples[pixel], flip, shift))
+        green = float32(shifted(samples[pixel + uint64(1)], flip, shift))
+        blue = float32(shifted(samples[pixel + uint64(2)], flip, shift))
+        lines[line + column], lines[second + column], lines[third + column] = ict(red, green, blue)
+
+
+@device_function
+def lines_rct(lines, line, pitch, columns):
+    """Transform three lines reversibly."""
+    second = uint64(line + pitch)
+    third = uint64(second + pitch)
+    for column in range(columns):
+        red, green, blue = lines[line + column], lines[second + column], lines[third + column]
+        lines[line + column], lines[second + column], lines[third + column] = rct(red, green, blue)
+
+
+@device_function
+def lines_ict(lines, line, pitch, columns):
+    """Transform three lines irreversibly."""
+    second = uint64(line + pitch)
+    third = uint64(second + pitch)
+    for column in range(columns):
+        red, green, blue = lines[line + column], lines[second + column], lines[third + column]
+        lines[line + column], lines[second + column], lines[third + column] = ict(red, green, blue)
 
 
 @device_function
 def load_reversible(samples, at, pixels, apart, columns, components, color, flip, shift, lines, line, pitch):
     """Convert a row to a line of int32 for each component; pixels and their components lie so far `apart`."""
-    done = uint64(0)
-    if color != int32(0):
-        done = uint64(3)
-        if pixels == uint64(3) and apart == uint64(1):
-            green = uint64(at + uint64(1))
-            load_rct(samples, at, green, green + uint64(1), uint64(3), columns, flip, shift, lines, line, pitch)
-        else:
-            green = uint64(at + apart)
-            load_rct(samples, at, green, green + apart, pixels, columns, flip, shift, lines, line, pitch)
-    for component in range(done, components):
+    if color != int32(0) and components == uint64(3) and pixels == uint64(3) and apart == uint64(1):
+        load_pixels_rct(samples, at, columns, flip, shift, lines, line, pitch)
+        return
+    for component in range(components):
         start = uint64(at + component * apart)
         load_integers(samples, start, pixels, columns, flip, shift, lines, line + component * pitch)
+    if color != int32(0):
+        lines_rct(lines, line, pitch, columns)
 
 
 @device_function
 def load_irreversible(samples, at, pixels, apart, columns, components, color, flip, shift, lines, line, pitch):
     """Convert a row to a line of float32 for each component; pixels and their components lie so far `apart`."""
-    done = uint64(0)
-    if color != int32(0):
-        done = uint64(3)
-        if pixels == uint64(3) and apart == uint64(1):
-            green = uint64(at + uint64(1))
-            load_ict(samples, at, green, green + uint64(1), uint64(3), columns, flip, shift, lines, line, pitch)
-        else:
-            green = uint64(at + apart)
-            load_ict(samples, at, green, green + apart, pixels, columns, flip, shift, lines, line, pitch)
-    for component in range(done, components):
+    if color != int32(0) and components == uint64(3) and pixels == uint64(3) and apart == uint64(1):
+        load_pixels_ict(samples, at, columns, flip, shift, lines, line, pitch)
+        return
+    for component in range(components):
         start = uint64(at + component * apart)
         load_floats(samples, start, pixels, columns, flip, shift, lines, line + component * pitch)
+    if color != int32(0):
+        lines_ict(lines, line, pitch, columns)
 
 
 _LAYOUT = "uint64, uint64, uint64, uint64, uint64, uint64, uint64, int32, int32, int32"
