@@ -19,6 +19,7 @@ __all__ = ["KERNEL_BACKENDS", "Executor", "executor", "why_unavailable"]
 KERNEL_BACKENDS = ("cpu", "cuda", "simulator")
 
 _LARGEST_SCRATCH = 64 << 20  # what a thread keeps of each name, at most
+_CACHE_LINE = 64
 _kept = threading.local()
 
 
@@ -54,10 +55,10 @@ class Executor:
         """
         num_bytes = size * np.dtype(dtype).itemsize
         if num_bytes > _LARGEST_SCRATCH:
-            return np.empty(size, dtype)
+            return _aligned(num_bytes).view(dtype)
         kept = _kept.__dict__.get(name)
         if kept is None or kept.nbytes < num_bytes:
-            kept = _kept.__dict__[name] = np.empty(num_bytes, np.uint8)
+            kept = _kept.__dict__[name] = _aligned(num_bytes)
         view: np.ndarray[Any, Any] = kept[:num_bytes].view(dtype)
         return view
 
@@ -75,6 +76,13 @@ class Executor:
         from gpucodec_kernels.target import launch
 
         launch(self.backend, kernel, count, *arguments)
+
+
+def _aligned(num_bytes: int) -> np.ndarray[Any, Any]:
+    """Return an uninitialised host array that begins with a cache line: vectors of 64 bytes then cross none."""
+    memory = np.empty(num_bytes + _CACHE_LINE, np.uint8)
+    begin = -memory.ctypes.data % _CACHE_LINE
+    return memory[begin : begin + num_bytes]
 
 
 class _CudaExecutor(Executor):

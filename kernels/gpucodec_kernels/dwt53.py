@@ -17,7 +17,7 @@ from typing import Any
 from numpy import int32, uint64
 
 from gpucodec_kernels.component_transform import Source, load_reversible, transform_reversible
-from gpucodec_kernels.dwt_levels import walk_levels
+from gpucodec_kernels.dwt_levels import ALIGNED, walk_levels
 from gpucodec_kernels.target import device_function, kernel
 
 _LINES = 5
@@ -44,7 +44,7 @@ def filter_line(lines, line, halves, columns):
     """Transform a line: low-pass samples to `halves`, high-pass ones from the place that is returned on."""
     highs = uint64(columns >> uint64(1))
     lows = uint64(columns - highs)
-    odd = uint64(halves + lows + uint64(2))
+    odd = uint64(halves + ((lows + uint64(32)) & ALIGNED))
     if highs == uint64(0):
         lines[halves] = lines[line]
         return odd
@@ -91,7 +91,7 @@ def _decompose(
     stop = min(uint64(first + pairs), low_rows)
     begin = uint64(first - min(first, uint64(1)))  # the odd row above the group is filtered once more
     source = uint64(frame * frame_stride)
-    line_pitch = uint64(columns + uint64(4))
+    line_pitch = uint64((columns + uint64(48)) & ALIGNED)
     own_pitch = uint64(line_pitch * uint64(_LINES))
     own = uint64(uint64(index) * components * own_pitch)
     loaded = uint64(begin * uint64(2))

@@ -22,7 +22,7 @@ import numpy as np
 from numpy import float32, int32, uint64
 
 from gpucodec_kernels.component_transform import Source, load_irreversible, transform_irreversible
-from gpucodec_kernels.dwt_levels import walk_levels
+from gpucodec_kernels.dwt_levels import ALIGNED, walk_levels
 from gpucodec_kernels.quantization import FRACTION_BITS, quantize_line
 from gpucodec_kernels.target import device_function, kernel
 
@@ -52,7 +52,7 @@ def filter_line(lines, line, factor, halves, columns):
     """
     highs = uint64(columns >> uint64(1))
     lows = uint64(columns - highs)
-    odd = uint64(halves + lows + uint64(2))
+    odd = uint64(halves + ((lows + uint64(32)) & ALIGNED))
     if highs == uint64(0):
         lines[halves] = lines[line] * factor
         return odd
@@ -149,7 +149,7 @@ def _decompose(
     stop = min(uint64(first + pairs), low_rows)
     begin = uint64(first - min(first, uint64(2)))  # four rows above the group are filtered once more
     source = uint64(frame * frame_stride)
-    line_pitch = uint64(columns + uint64(4))
+    line_pitch = uint64((columns + uint64(48)) & ALIGNED)
     own_pitch = uint64(line_pitch * uint64(_LINES))
     own = uint64(uint64(index) * components * own_pitch)
     # A single row or column is left as it is.

@@ -16,13 +16,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from numpy import uint64
+
 from gpucodec_kernels.component_transform import Source
 
 # Row groups are cut so that there are this many indices at least, but not into less than so many pairs of rows: each
 # filters up to five rows that are not its own.
 _INDICES = 16
 MIN_PAIRS = 16
-_LINE_PADDING = 4
+ALIGNED = uint64(0xFFFFFFFFFFFFFFF0)  # whole vectors of 64 bytes
+
+
+def line_pitch(columns: int) -> int:
+    """Return how far lines lie apart: room for two halves, each from a multiple of 64 bytes on, extended by one."""
+    return (columns + 48) // 16 * 16
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,7 @@ def walk_levels(where: Any, source: Source, levels: int, dtype: str, num_lines: 
         groups = max(1, min(-(-_INDICES // frames), low_rows // MIN_PAIRS))
         pairs = -(-low_rows // groups)
         count = frames * groups
-        lines = where.scratch("dwt_lines", count * components * num_lines * (columns + _LINE_PADDING), dtype)
+        lines = where.scratch("dwt_lines", count * components * num_lines * line_pitch(columns), dtype)
         layout = (*strides, rows, columns, components)
         yield Level(number, is_last, count, low_input, layout, groups, pairs, low, (low_size, low_columns), lines)
         if is_last:
