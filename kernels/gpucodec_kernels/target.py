@@ -133,7 +133,8 @@ def instruction(**makers: Callable[[], Any]) -> Callable[[FunctionType], DeviceF
     ----------
     **makers
         For a target, ``cpu`` or ``cuda``, a function that returns what its compiler takes in the plain
-        function's place. The plain function says what it means, and is what the simulator runs.
+        function's place, or None where this processor has no such instruction. The plain function says what it
+        means, and is what the simulator runs.
     """
     return lambda function: DeviceFunction(function, makers)
 
@@ -297,7 +298,7 @@ def _specialise(function: FunctionType, target: str, compile_function: Callable[
     def compiled(device: DeviceFunction) -> Any:
         if id(device) not in done:
             maker = device.instructions.get(target)
-            done[id(device)] = maker() if maker else compile_function(copy(device.python))
+            done[id(device)] = (maker and maker()) or compile_function(copy(device.python))
         return done[id(device)]
 
     def copy(original: FunctionType) -> FunctionType:

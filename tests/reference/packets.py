@@ -101,11 +101,7 @@ def _read_header(data: bytes) -> dict:
             header |= {"levels": body[5], "width": 4 << body[6], "height": 4 << body[7], "style": body[8]}
         elif marker == 0xFF5C:
             guard, kind = body[0] >> 5, body[0] & 31
-            steps = (
-                list(body[1:])
-                if kind == 0
-                else [value >> 8 for value in struct.unpack(f">{len(body) // 2}H", body[1:])]
-            )
+            steps = list(body[1:]) if kind == 0 else list(body[1::2])  # exponents are in the upper five bits
             header["bitplanes"] = [guard + (step >> 3) - 1 for step in steps]
         elif marker == 0xFF90:
             position += 2 + length

@@ -1,4 +1,4 @@
-"""From coefficients to words of bits: signs and bit-planes in the order of the scan, and what a pass does to distortion."""
+"""From coefficients to words of bits, signs and bit-planes in the order of the scan; and distortions from those."""
 
 from __future__ import annotations
 

@@ -6,10 +6,12 @@ A symbol is ``2 * context + decision``; its bit k is given for 64 coefficients a
 
 from __future__ import annotations
 
+from typing import Any
+
 from numpy import uint8, uint64
 
 from gpucodec_kernels.bits import trailing_zeros
-from gpucodec_kernels.target import device_function
+from gpucodec_kernels.target import device_function, instruction
 
 SLACK = 256
 
@@ -21,7 +23,25 @@ def _bit(word, place, position):
     return ((word >> place) & _ONE) << uint64(position)
 
 
-@device_function
+def _cpu_refinements() -> Any:
+    from gpucodec_kernels.ebcot import emission_avx512
+
+    return emission_avx512.refinements() if emission_avx512.available() else None
+
+
+def _cpu_significance() -> Any:
+    from gpucodec_kernels.ebcot import emission_avx512
+
+    return emission_avx512.significance() if emission_avx512.available() else None
+
+
+def _cpu_runs() -> Any:
+    from gpucodec_kernels.ebcot import emission_avx512
+
+    return emission_avx512.runs() if emission_avx512.available() else None
+
+
+@instruction(cpu=_cpu_refinements)
 def emit_refinements(symbols, at, members, decisions, label_0, label_1):
     """Write a magnitude refinement symbol for each member; return the place after the last."""
     while members != uint64(0):
@@ -33,7 +53,7 @@ def emit_refinements(symbols, at, members, decisions, label_0, label_1):
     return at
 
 
-@device_function
+@instruction(cpu=_cpu_significance)
 def emit_significance(symbols, at, members, decisions, labels, signs, sign_labels):
     """Write a zero coding symbol for each member, and a sign symbol after each that becomes significant."""
     label_0, label_1, label_2, label_3 = labels
@@ -51,9 +71,9 @@ def emit_significance(symbols, at, members, decisions, labels, signs, sign_label
     return at
 
 
-@device_function
+@instruction(cpu=_cpu_runs)
 def emit_runs(symbols, at, members, decisions, labels, signs, sign_labels, firsts):
-    """Do the same where `firsts` are coefficients that end a run: their place in the column follows the run's symbol."""
+    """Do the same where `firsts` end runs: the run length symbol and their place in the column come before the sign."""
     while firsts != uint64(0):
         first = firsts & (~firsts + _ONE)
         before = first - _ONE

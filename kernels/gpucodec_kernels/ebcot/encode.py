@@ -5,7 +5,7 @@ coder can take turns between them; as soon as one is done the next takes its pla
 and output stays in the cache, however many codeblocks there are.
 
 Arrays
-    coefficients      int32, all planes; two's complement, the lowest `fractional_bits` bits of a magnitude are not coded
+    coefficients      int32, all planes; of a magnitude the lowest `fractional_bits` bits are not coded
     blocks            int32, six a codeblock of one plane: x, y, width, height, orientation (0 LL, 1 HL, 2 LH, 3 HH) and
                       number of magnitude bit-planes M_b; the same codeblocks for all planes
     weights           float64, one a codeblock of one plane: what a squared error of one quantizer step counts
@@ -18,10 +18,10 @@ Arrays
     pass_distortions  float64, likewise: by how much the passes up to each make the weighted squared error smaller
     status            int32, one a codeblock of all planes
 
-A launch encodes `num_jobs` codeblocks of all planes from `first_job` on; their number is ``plane * num_blocks + block``.
+A launch encodes `num_jobs` codeblocks from `first_job` on, in the order ``plane * num_blocks + block``.
 
-Bytes moved for each coefficient coded with b bits in s symbols: 4 read, 2 (b + 2) / 8 of bit-planes, 2 s of symbols, and
-b / 8 written, of which all but the first and the last stay in the cache; the least possible is 4 + b / 8.
+Bytes moved for each coefficient coded with b bits in s symbols: 4 read, 2 (b + 2) / 8 of bit-planes, 2 s of symbols,
+and b / 8 written, of which all but the first and the last stay in the cache; the least possible is 4 + b / 8.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ __all__ = [
 
 STATUS_OK = 0
 STATUS_OVERFLOW = 1  # the slot is too small
-STATUS_TOO_MANY_BITPLANES = 2  # more than M_b, or than `max_passes` allows
+STATUS_TOO_MANY_BITPLANES = 2  # more than M_b, or than `max_passes` or the scratch allow
 
 BLOCK_FIELDS = 6
 
@@ -108,14 +108,15 @@ def _region_words(width: int, height: int) -> int:
     return (-(-height // 4) + 2) * (-(-width // 16) + 2)
 
 
-def scratch_words(width: int, height: int, planes: int) -> int:
-    """Return the words of scratch of a lane, for codeblocks up to this size and number of bit-planes."""
-    return NUM_MQ_WORDS + 2 * (NUM_JOB_WORDS + WORD + (BIT_PLANES + planes) * _region_words(width, height))
+def scratch_words(width: int, height: int, planes: int, fractional_bits: int = 6) -> int:
+    """Return the words of scratch of a lane, for codeblocks up to this size and number of coded bit-planes."""
+    regions = BIT_PLANES + planes + fractional_bits
+    return NUM_MQ_WORDS + 2 * (NUM_JOB_WORDS + WORD + regions * _region_words(width, height))
 
 
 def scratch_symbols(width: int, height: int, planes: int) -> int:
     """Return the bytes of symbols of a lane: a decision a coefficient and bit-plane, signs, ends of runs."""
-    return 2 * ((planes + 2) * width * (-(-height // 4) * 4) + 4 * planes + SLACK)
+    return 2 * ((planes + 2) * width * (height + 3) + 4 * planes + SLACK)
 
 
 def worst_slot_bytes(width: int, height: int, planes: int) -> int:
@@ -144,16 +145,19 @@ def begin_job(
     if coded == _ZERO:
         return False
     passes = _THREE * coded - _TWO
-    if int32(coded) > magnitude_bitplanes or passes > uint64(max_passes):
-        status[number] = int32(STATUS_TOO_MANY_BITPLANES)
-        return False
     across = (width + uint64(15)) >> uint64(4)
     stride = across + _TWO
     region = (((height + _THREE) >> _TWO) + _TWO) * stride
     shape = (width, height, across, stride, region)
+    gathered = (uint64(BIT_PLANES) + num_planes) * region
+    fits = gathered + uint64(WORD) <= uint64(len(words))
+    most_symbols = (coded + _TWO) * width * (height + _THREE) + uint64(4) * coded
+    fits = fits and most_symbols + uint64(SLACK) <= uint64(len(symbols))
+    if not fits or int32(coded) > magnitude_bitplanes or passes > uint64(max_passes):
+        status[number] = int32(STATUS_TOO_MANY_BITPLANES)
+        return False
     for place in range(uint64(BIT_PLANES) * region):
         words[place] = _ZERO
-    gathered = (uint64(BIT_PLANES) + num_planes) * region
     split_bit_planes(coefficients, start, row_stride, shape, num_planes, words, gathered)
     distortions = pass_distortions[0:0]
     weight = float64(0.0)
@@ -229,9 +233,9 @@ def encode_codeblocks(
             return
         place_0, place_1 = job_0[PLACE], job_1[PLACE]
         count = _ZERO
-        if job_0[ACTIVE] != _ZERO and job_1[ACTIVE] != _ZERO:
-            if not is_raw(job_0[PASS], styles) and not is_raw(job_1[PASS], styles):
-                count = min(job_0[uint64(ENDS) + job_0[PASS]] - place_0, job_1[uint64(ENDS) + job_1[PASS]] - place_1)
+        both = job_0[ACTIVE] != _ZERO and job_1[ACTIVE] != _ZERO
+        if both and not is_raw(job_0[PASS], styles) and not is_raw(job_1[PASS], styles):
+            count = min(job_0[uint64(ENDS) + job_0[PASS]] - place_0, job_1[uint64(ENDS) + job_1[PASS]] - place_1)
         if count > _ZERO:
             begin_0 = first_symbol + int64(place_0)
             begin_1 = first_symbol + symbols_half + int64(place_1)
@@ -257,7 +261,7 @@ def encode_codeblocks(
                 if is_raw(job[PASS], styles):
                     code_raw_bits(slot, its_symbols, job[PLACE], end, out, limit)
                     job[PLACE] = end
-                elif job_0[ACTIVE] == _ZERO or job_1[ACTIVE] == _ZERO:
+                elif not both:
                     code_symbols(mq_words, uint64(side), its_symbols, job[PLACE], end, out, limit)
                     job[PLACE] = end
             if job[PLACE] == end and end_pass(job, slot, out, limit, styles):

@@ -3,15 +3,16 @@
 Coding a symbol has no branches: which decision comes next is what no processor can predict. Two codeblocks are coded
 in turn, so that the steps of one fill the time in which the other waits for its own.
 
-The standard puts out a byte as soon as eight bits are there, which is as unpredictable. Here up to 33 bits
-wait in the code register before `put_bytes` takes all bytes out of it. The result is the same but where a carry that came later went
-through a whole byte: the standard would have kept such a byte as 0xFF and put the carry into the bit stuffed after it.
-`put_bytes` notices what could be that, in one of two thousand bytes, and the symbols since the last state that was kept are coded again with `put_bytes` after every one.
+The standard puts out a byte as soon as eight bits are there, which is as unpredictable. Here up to 33 bits wait in the
+code register before `put_bytes` takes all bytes out of it. The result is the same but where a carry that came later
+went through a whole byte: the standard would have kept such a byte as 0xFF and put the carry into the bit stuffed after
+it. `put_bytes` notices what could be that, in one of two thousand bytes, and the symbols since the last state that was
+kept are coded again with `put_bytes` after every one.
 
 Words of a slot, that is of one of the two codeblocks
     0 to 23       the contexts' states, as `mq_tables` packs them
     A             the interval, in bits 16 to 31
-    C             the code register, with `MARK` above its 28 bits and room for a carry, which tells how far it was shifted since
+    C             the code register, above its 28 bits room for carries, and `MARK`, which tells how far it was shifted
     CT            shifts until the next byte
     B             the last byte, to which a carry may still be added
     COUNT         bytes so far, `B` included

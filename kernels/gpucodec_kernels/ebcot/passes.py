@@ -59,7 +59,7 @@ def valid_bits(width, height, stripe, column):
 
 
 @device_function
-def sign_words(words, negative, stride, left, right, above, below, newly):
+def sign_words(words, negative, stride, left, right, above, below):
     """Return the sign symbols' decisions and labels of a word, D.3.2."""
     here = words[negative]
     h_plus, h_minus = contribution(
@@ -119,7 +119,7 @@ def significance_propagation_pass(words, symbols, at, shape, bits, orientation, 
             diagonals = (from_above(w, above_w), from_above(e, above_e), from_below(w, below_w), from_below(e, below_e))
             labels = zero_coding_label(orientation, w, e, n, s, diagonals)
             negative = uint64(NEGATIVE) * region + i
-            signs, sign_labels = sign_words(words, negative, stride, w, e, n, s, newly)
+            signs, sign_labels = sign_words(words, negative, stride, w, e, n, s)
             if raw != _ZERO:
                 signs = words[negative]
             at = emit_significance(symbols, at, visited, ones, labels, signs, sign_labels)
@@ -197,7 +197,7 @@ def cleanup_pass(words, symbols, at, shape, bits, orientation, causal):
             # A whole run is the run length context's zero: 12 = 0b1100. Its label is zero as yet.
             labels = (label_0, label_1, label_2 | whole_runs, label_3 | whole_runs)
             negative = uint64(NEGATIVE) * region + i
-            signs, sign_labels = sign_words(words, negative, stride, w, e, n, s, newly)
+            signs, sign_labels = sign_words(words, negative, stride, w, e, n, s)
             if firsts != _ZERO:
                 at = emit_runs(symbols, at, coded, newly, labels, signs, sign_labels, firsts)
             else:

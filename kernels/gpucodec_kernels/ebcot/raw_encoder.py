@@ -58,8 +58,8 @@ def flush_raw_encoder(slot, out, limit, predictable):
         return count + _ONE
     if ct == uint64(7) and predictable == _ZERO:
         return count - _ONE  # a last 0xFF
-    if ct == uint64(8) and predictable == _ZERO and count >= uint64(2):
-        # What a decoder reads beyond the end makes up for 0xFF 0x7F.
-        if out[min(count - _ONE, limit)] == uint8(0x7F) and out[min(count - uint64(2), limit)] == uint8(0xFF):
-            return count - uint64(2)
+    tail = ct == uint64(8) and predictable == _ZERO and count >= uint64(2)
+    # What a decoder reads beyond the end makes up for 0xFF 0x7F.
+    if tail and out[min(count - _ONE, limit)] == uint8(0x7F) and out[min(count - uint64(2), limit)] == uint8(0xFF):
+        return count - uint64(2)
     return count

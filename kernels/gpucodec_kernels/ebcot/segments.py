@@ -1,4 +1,4 @@
-"""Passes and codeword segments: which passes bypass the MQ coder, where segments end, how long they are (D.4 to D.6)."""
+"""Passes and codeword segments: which bypass the MQ coder, where segments end, how long they are (D.4 to D.6)."""
 
 from __future__ import annotations
 
