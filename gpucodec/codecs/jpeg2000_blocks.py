@@ -41,6 +41,8 @@ class Planned:
         Whether the lengths of passes are needed, not only of codeblocks.
     with_distortion : bool
         Whether the passes' distortions are needed.
+    with_rest : bool
+        Whether the squared error that all passes leave is needed.
     """
 
     bitplanes: npt.NDArray[np.int32]
@@ -49,6 +51,7 @@ class Planned:
     style: int
     with_pass_lengths: bool
     with_distortion: bool
+    with_rest: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,8 @@ class CodedBlocks:
         int32, ``(codeblocks, max_passes)`` flat, cumulative, if they were asked for.
     pass_distortions : array
         float64, likewise, if they were asked for.
+    rests : array or None
+        float64, one a codeblock: squared error that all passes leave, if it was asked for.
     max_passes : int
         Passes of a codeblock at most.
     """
@@ -85,6 +90,7 @@ class CodedBlocks:
     passes: Any
     pass_lengths: Any
     pass_distortions: Any
+    rests: Any | None
     max_passes: int
 
 
@@ -154,8 +160,28 @@ class _Coder:
             pieces.append(self._in_slots(count) if count == self.count else self._compacted(first, count))
             first += count
         return CodedBlocks(
-            pieces, self.lengths, self.zeros, self.passes, self.pass_lengths, self.distortions, self.max_passes
+            pieces,
+            self.lengths,
+            self.zeros,
+            self.passes,
+            self.pass_lengths,
+            self.distortions,
+            self._rests(),
+            self.max_passes,
         )
+
+    def _rests(self) -> Any | None:
+        from gpucodec_kernels.tier2 import allocation
+
+        if not self.planned.with_rest:
+            return None
+        rests = self.where.empty(self.count, np.float64)
+        rows, columns = self.shape
+        self.where.launch(
+            allocation.measure_rest, self.count, self.planes, rows * columns, columns, self.table, self.weights,
+            self.num_blocks, self.planned.fraction_bits, rests,
+        )  # fmt: skip
+        return rests
 
     def _launch(self, first: int, count: int) -> bool:
         """Code some codeblocks, each into a slot of its own; return whether one did not fit."""
@@ -168,6 +194,9 @@ class _Coder:
         flags = encode.FLAG_DISTORTION * planned.with_distortion | encode.FLAG_PASS_LENGTHS * planned.with_pass_lengths
         if not planned.fraction_bits:
             flags |= encode.FLAG_REVERSIBLE
+        if not planned.with_rest:
+            # OpenJPEG's estimates find OpenJPEG's cuts; a squared error that is to be reached needs better ones.
+            flags |= encode.FLAG_ESTIMATE
         rows, columns = self.shape
         where.launch(
             encode.encode_codeblocks, lanes, lanes, first, count, self.planes, rows * columns, columns, self.table,

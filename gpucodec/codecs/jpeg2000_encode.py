@@ -64,6 +64,7 @@ def encode_portion(
         int(parameters.codeblock_style),
         parameters.needs_pass_lengths,
         parameters.needs_allocation,
+        bool(parameters.psnr),
     )
     components = spec.samples_per_pixel
     shape = (spec.rows, spec.columns)
@@ -73,7 +74,7 @@ def encode_portion(
     if parameters.needs_allocation:
         targets = layer_targets(spec, parameters, quantizer)
         weights = component_weights(parameters, components)
-        layer_passes, status = tier2.allocate(weights, targets, bool(parameters.psnr))
+        layer_passes, status = tier2.allocate(weights, targets, blocks.rests)
         _check_fits(status, spec, parameters, first_frame)
     else:
         layer_passes = blocks.passes

@@ -152,7 +152,7 @@ class Tier2:
         self,
         component_weights: npt.NDArray[np.float64],
         targets: npt.NDArray[np.float64],
-        by_distortion: bool,
+        rests: Any | None,
     ) -> tuple[Any, npt.NDArray[np.int32]]:
         """Share out the coding passes among the layers.
 
@@ -162,8 +162,9 @@ class Tier2:
             float64, one a component: what a squared error counts.
         targets : array
             float64, one a layer, see `gpucodec_kernels.tier2.allocation`.
-        by_distortion : bool
-            Whether targets are squared errors.
+        rests : array or None
+            float64, one a codeblock, where the kernels run: squared error that all passes leave. With it, targets are
+            squared errors, without they are bytes.
 
         Returns
         -------
@@ -185,10 +186,10 @@ class Tier2:
         layer_passes = where.empty(self.num_frames * self.layers * self.of_frame, np.int32)
         status = where.empty(self.num_frames * self.layers, np.int32)
         where.launch(
-            allocation.allocate_layers, self.num_frames, self.geometry.num_precincts, *self._shape, int(by_distortion),
+            allocation.allocate_layers, self.num_frames, self.geometry.num_precincts, *self._shape, int(rests is not None),
             self.slot_bytes, *map(where.upload, (tables.precincts, tables.bands, tables.tree)), blocks.zero_bitplanes,
             blocks.passes, blocks.lengths, blocks.pass_lengths, weights, blocks.pass_distortions, ranks,
-            where.upload(targets), layer_passes, *self.state, *self._new_state("_trial"), self.headers, status,
+            where.upload(targets), where.empty(1, np.float64) if rests is None else rests, layer_passes, *self.state, *self._new_state("_trial"), self.headers, status,
         )  # fmt: skip
         return layer_passes, where.download(status).reshape(self.num_frames, self.layers)
 

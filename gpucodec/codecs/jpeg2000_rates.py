@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ GUARD_BITS = 2
 # three are told.
 SLACK = 1
 _MAX_BITPLANES = 31
+_COMMENT_BYTES = 39
 _MAX_LOSSY_PRECISION = 16
 
 # L2 norms of the inverse component transforms' columns.
@@ -64,7 +66,7 @@ def choose_quantizer(spec: FrameSpec, parameters: CodingParameters) -> Quantizer
     else:
         exponents, mantissas = q.choose_steps(spec.bits_stored, levels)
         fraction_bits = q.FRACTION_BITS
-        exponents = _coarsened(exponents, spec.bits_stored, fraction_bits)
+        exponents = _shifted(exponents, _halvings(spec, parameters), fraction_bits)
         steps = q.step_sizes(spec.bits_stored, levels, exponents, mantissas)
         norms = [q.norm(q.NORMS_97, *band) / 2 ** q.GAINS[band[0]] for band in bands]
     bitplanes = np.array(exponents, np.int32) + (GUARD_BITS - 1 + SLACK)
@@ -74,11 +76,51 @@ def choose_quantizer(spec: FrameSpec, parameters: CodingParameters) -> Quantizer
     return Quantizer(exponents, mantissas, steps, bitplanes, weights, fraction_bits)
 
 
-def _coarsened(exponents: list[int], precision: int, fraction_bits: int) -> list[int]:
-    """Double steps until the block coder's 31 bits hold the coefficients of many levels or of high precision."""
-    finer = max(0, precision - _MAX_LOSSY_PRECISION)
+def _halvings(spec: FrameSpec, parameters: CodingParameters) -> int:
+    """Return how often steps, which count one unit of a sample each, are halved; below 0, doubled.
+
+    The error of coefficients smaller than a step is up to a third of its square, all of them can be such, and all
+    passes together must reach the highest ratio asked for.
+    """
+    finest = max(0, spec.bits_stored - _MAX_LOSSY_PRECISION)
+    if not parameters.psnr or not parameters.psnr[-1]:
+        return -finest
+    allowed = _mean_error(spec, parameters.psnr[-1]) / component_weights(parameters, spec.samples_per_pixel).mean()
+    return max(0, math.ceil(-math.log2(1.5 * allowed) / 2)) - finest
+
+
+def _shifted(exponents: list[int], halvings: int, fraction_bits: int) -> list[int]:
+    """Halve steps, but not below what the block coder's 31 bits can hold."""
     largest = _MAX_BITPLANES - fraction_bits - (GUARD_BITS - 1 + SLACK)
-    return [min(exponent - finer, largest) for exponent in exponents]
+    return [max(0, min(exponent + halvings, largest)) for exponent in exponents]
+
+
+def _mean_error(spec: FrameSpec, psnr: float) -> float:
+    """Return the mean squared error of samples before a decoder rounds them that gives a signal-to-noise ratio.
+
+    Samples are integers, so rounding an error of a normal distribution makes it a smaller or a larger integer: large
+    errors grow by 1/12 on average, small ones vanish.
+    """
+    peak = float((1 << spec.bits_stored) - 1)
+    wanted = peak**2 / 10 ** (psnr / 10)
+    low, high = 0.0, wanted + 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        if _rounded_error(middle) < wanted:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _rounded_error(error: float) -> float:
+    """Return what rounding makes of a mean squared error of normal distribution."""
+    if error > 4.0:
+        return error + 1 / 12
+    if error == 0.0:
+        return 0.0
+    spread = math.sqrt(2 * error)
+    return sum((2 * k - 1) * math.erfc((k - 0.5) / spread) for k in range(1, 24))
 
 
 def component_weights(parameters: CodingParameters, components: int) -> npt.NDArray[np.float64]:
@@ -95,15 +137,15 @@ def layer_targets(spec: FrameSpec, parameters: CodingParameters, quantizer: Quan
     A compression ratio counts against Bits Stored, and the whole codestream counts for it.
     """
     if parameters.psnr:
-        peak = float((1 << spec.bits_stored) - 1)
-        return np.array([spec.num_samples * peak**2 / 10 ** (psnr / 10) if psnr else -1.0 for psnr in parameters.psnr])
+        return np.array([spec.num_samples * _mean_error(spec, psnr) if psnr else -1.0 for psnr in parameters.psnr])
     if not parameters.ratios:
         return np.array([-1.0])
     header = main_header(spec, parameters, quantizer.exponents, quantizer.mantissas, GUARD_BITS)
-    around = len(header) + sum(map(len, tile_part_header(parameters, 0, ()))) + len(EOC)
-    whole = spec.num_samples * spec.bits_stored / 8
-    targets = [whole / ratio - around if ratio > 1 else -1.0 for ratio in parameters.ratios]
+    # OpenJPEG leaves room for its comment and for the main header, not for the rest of what stands around packets.
+    # The same room lets the same passes in; what we have no comment for makes up for the rest.
+    rest = sum(map(len, tile_part_header(parameters, 0, ()))) + len(EOC)
+    room = spec.num_samples * spec.bits_stored / 8
+    around = len(header) + max(_COMMENT_BYTES, rest)
     # A target of less than nothing cannot be kept; 0 bytes cannot either, and do not mean everything.
-    return np.array(
-        [max(target, 0.0) if ratio > 1 else target for target, ratio in zip(targets, parameters.ratios, strict=True)]
-    )
+    targets = [max(0, math.ceil(room / ratio - around)) if ratio > 1 else -1 for ratio in parameters.ratios]
+    return np.array(targets, np.float64)

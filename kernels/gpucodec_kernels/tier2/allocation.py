@@ -5,11 +5,14 @@ the next corner of the convex hull of distortion over length, so that slopes nev
 frame an index, bisects for the slope down to which passes fit into a layer's bytes, packet headers included and
 counted exactly, or are needed for its distortion.
 
-A slope is told as a rank, an int32 that rises with its logarithm: 4096 a power of two, straight lines between.
+`measure_rest`, one codeblock an index, adds up the squared error that is left by all passes.
+
+A slope is told as a rank, an int32 that rises with its logarithm: 2**17 a power of two, straight lines between.
 Only exact operations lead to it, so that every target finds the same.
 
 Arrays, beside those of `packet_headers`
     pass_distortions  float64, ``(codeblock, max_passes)``: squared error that the passes up to each take away
+    rests             float64, one a codeblock: squared error that all passes leave
     ranks             int32, ``(codeblock, max_passes)``
     targets           float64, one a layer: bytes of the packets up to and with that layer, or the squared error
                       that may be left; negative for everything
@@ -33,7 +36,7 @@ from gpucodec_kernels.tier2.packet_headers import (
 )
 from gpucodec_kernels.tier2.tag_tree import NODE_NUMBERS
 
-RANKS_PER_OCTAVE = 4096
+RANKS_PER_OCTAVE = 1 << 17
 LOWEST_EXPONENT = -126  # slopes below 2**-127 are worth nothing
 HIGHEST_RANK = 384 * RANKS_PER_OCTAVE
 STATUS_OK = 0
@@ -55,6 +58,29 @@ def slope_rank(distortion, length):
     return min(rank, int32(HIGHEST_RANK - 1))
 
 
+@kernel("int32[::1], int64, int64, int32[::1], float64[::1], int32, int32, float64[::1]")
+def measure_rest(index, planes, plane_size, row_stride, table, weights, codeblocks, fraction_bits, rests):
+    """Add up the squared errors of one codeblock's coefficients, which a decoder puts into the middle of a step."""
+    half = int32(int32(1) << (fraction_bits - int32(1))) if fraction_bits > int32(0) else int32(0)
+    unit = float64(int32(1) << fraction_bits)
+    mask = int32((int32(1) << fraction_bits) - int32(1))
+    member = int64(index % codeblocks)
+    first = int64(index // codeblocks) * plane_size + int64(table[member * int64(6)])
+    top = int64(table[member * int64(6) + int64(1)])
+    width = int64(table[member * int64(6) + int64(2)])
+    total = float64(0)
+    for row in range(top, top + int64(table[member * int64(6) + int64(3)])):
+        start = first + row * row_stride
+        line = planes[start : start + width]
+        for column in range(width):
+            magnitude = abs(line[column])
+            error = int32(magnitude & mask)
+            if magnitude > mask:
+                error = int32(error - half)
+            total += float64(error) * float64(error)
+    rests[index] = total * weights[member] / (unit * unit)
+
+
 @kernel("int32, int32, int32, float64[::1], int32[::1], int32[::1], float64[::1], int32[::1]")
 def rank_passes(
     index, components, codeblocks, max_passes, component_weights, passes, pass_lengths, pass_distortions, ranks
@@ -68,12 +94,15 @@ def rank_passes(
     distortion = float64(0)
     while corner < count - int64(1):
         best = int32(-1)
+        most = float64(0)
         reached = corner
         for number in range(corner + int64(1), count):
             gained = (pass_distortions[first + number] - distortion) * weight
             rank = slope_rank(gained, int32(pass_lengths[first + number] - length))
-            if rank >= best:
+            # Of passes with the same slope the last, but none that gains nothing beyond the one before it.
+            if rank > best or (rank == best and gained > most):
                 best = rank
+                most = gained
                 reached = number
         for number in range(corner + int64(1), reached + int64(1)):
             ranks[first + number] = best
@@ -194,9 +223,12 @@ def rank_for_bytes(
     trial_nodes, trial_blocks, passes, lengths, pass_lengths, max_passes, ranks, layer_passes, first_chosen, style,
     markers, out,
 ):  # fmt: skip
-    """Return the lowest rank at which a layer's bodies and headers fit, `HIGHEST_RANK + 1` if none does."""
+    """Return the lowest rank at which a layer's bodies and headers fit, `HIGHEST_RANK + 1` if none does.
+
+    Passes of rank 0 gain nothing and are left out, however much room there is.
+    """
     of_frame = int64(components) * int64(codeblocks)
-    low = int32(-1)
+    low = int32(0)
     high = int32(HIGHEST_RANK + 1)
     while high - low > int32(1):
         rank = int32((low + high) >> int32(1))
@@ -221,14 +253,14 @@ def rank_for_bytes(
 @kernel(
     "int32, int32, int32, int32, int32, int32, int32, int32, int32, int32, int32, int64,"
     "int32[::1], int32[::1], int32[::1], int32[::1], int32[::1], int32[::1], int32[::1],"
-    "float64[::1], float64[::1], int32[::1], float64[::1],"
+    "float64[::1], float64[::1], int32[::1], float64[::1], float64[::1],"
     "int32[::1], int32[::1], int32[::1], int32[::1], int32[::1], uint8[::1], int32[::1]"
 )
 def allocate_layers(
     index, num_precincts, components, layers, codeblocks, num_bands, num_nodes, max_passes, style, markers, slack,
     by_distortion, slot_bytes, precincts, bands, tree, zero_bitplanes, passes, lengths, pass_lengths,
     component_weights, pass_distortions, ranks, targets,
-    layer_passes, nodes, blocks, trial_nodes, trial_blocks, headers, status,
+    rests, layer_passes, nodes, blocks, trial_nodes, trial_blocks, headers, status,
 ):  # fmt: skip
     """Share out the coding passes of one frame among its layers."""
     frame = int64(index)
@@ -240,12 +272,15 @@ def allocate_layers(
         start_codeblocks(plane, codeblocks, num_nodes, bands, num_bands, tree, raised, zero_bitplanes, nodes, blocks)
     out = headers[frame * slot_bytes : (frame + int64(1)) * slot_bytes]
     first_chosen = frame * int64(layers) * of_frame
-    for member in range(of_frame):
-        layer_passes[first_chosen + member] = passes[first_codeblock + member]
-    everything = distortion_taken(
-        layer_passes, first_chosen, first_codeblock, of_frame, codeblocks, max_passes, component_weights,
-        pass_distortions,
-    )  # fmt: skip
+    everything = float64(0)
+    if by_distortion != int32(0):
+        for member in range(of_frame):
+            layer_passes[first_chosen + member] = passes[first_codeblock + member]
+            everything += rests[first_codeblock + member] * component_weights[member // int64(codeblocks)]
+        everything += distortion_taken(
+            layer_passes, first_chosen, first_codeblock, of_frame, codeblocks, max_passes, component_weights,
+            pass_distortions,
+        )  # fmt: skip
     spent = int64(0)
     for number in range(int64(layers)):
         layer = int32(number)
