@@ -93,12 +93,14 @@ def distortion_of_pass(words, shape, plane, fractional_bits, refinement, exact):
                 lows_of_zeros += int64(population_count(bit & with_zero)) * weight
     if exact != _ZERO:
         return float64(zeros) if refinement != _ZERO else float64(ones)
-    # In 64ths of 2^p squared; the low bits of a one include the one itself.
-    lows_of_ones += int64(64) * ones
+    # In 128ths of 2^p squared; the low bits of a one include the one itself, and bits that are not looked at are half.
+    unseen = int64(1) if plane > _DISTORTION_BITS else int64(0)
+    lows_of_ones = int64(2) * lows_of_ones + (int64(128) + unseen) * ones
+    lows_of_zeros = int64(2) * lows_of_zeros + unseen * zeros
     if refinement != _ZERO:
-        sum_64 = lows_of_ones - int64(80) * ones + int64(48) * zeros - lows_of_zeros
+        total = lows_of_ones - int64(160) * ones + int64(96) * zeros - lows_of_zeros
     else:
-        sum_64 = int64(3) * lows_of_ones - int64(144) * ones
-    exponent = int64(2) * (int64(plane) - int64(fractional_bits)) - int64(6)
+        total = int64(3) * lows_of_ones - int64(288) * ones
+    exponent = int64(2) * (int64(plane) - int64(fractional_bits)) - int64(7)
     scale = float64(int64(1) << abs(exponent))
-    return float64(sum_64) * scale if exponent >= int64(0) else float64(sum_64) / scale
+    return float64(total) * scale if exponent >= int64(0) else float64(total) / scale

@@ -175,14 +175,13 @@ def begin_job(
 
 
 @device_function
-def finish_job(number, job, slot, out, max_passes, flags, lengths, pass_lengths, status):
+def finish_job(number, job, slot, out, max_passes, style, flags, lengths, pass_lengths, status):
     """Write what is known of a codeblock when it is encoded."""
     length = slot[COUNT]
     limit = uint64(len(out)) - _ONE
     if flags & int32(FLAG_PASS_LENGTHS):
-        settle_lengths(
-            job, length, out, limit, pass_lengths[number * int64(max_passes) : (number + int64(1)) * int64(max_passes)]
-        )
+        first = number * int64(max_passes)
+        settle_lengths(job, length, out, limit, style, pass_lengths[first : first + int64(max_passes)])
     lengths[number] = int32(length)
     if length > limit + _ONE:
         status[number] = int32(STATUS_OVERFLOW)
@@ -266,5 +265,5 @@ def encode_codeblocks(
                     job[PLACE] = end
             if job[PLACE] == end and end_pass(job, slot, out, limit, styles):
                 number = first_job + int64(job[INDEX])
-                finish_job(number, job, slot, out, max_passes, flags, lengths, pass_lengths, status)
+                finish_job(number, job, slot, out, max_passes, styles, flags, lengths, pass_lengths, status)
                 job[ACTIVE] = _ZERO

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from numpy import int32, uint8, uint64
 
-from gpucodec_kernels.ebcot.mq_encoder import COUNT, flush, flush_predictably, init_encoder, reset_contexts
+from gpucodec_kernels.ebcot.mq_encoder import (
+    COUNT,
+    CT,
+    MARK,
+    A,
+    B,
+    C,
+    flush,
+    flush_predictably,
+    init_encoder,
+    reset_contexts,
+)
 from gpucodec_kernels.ebcot.raw_encoder import flush_raw_encoder, init_raw_encoder, raw_extra_bytes
 from gpucodec_kernels.target import device_function
 
@@ -26,7 +37,9 @@ PASS = 3
 NUM_PASSES = 4
 ENDS = 8  # where each pass's symbols end
 LENGTHS = ENDS + MAX_PASSES + 1  # cumulative bytes after each pass
-NUM_JOB_WORDS = LENGTHS + MAX_PASSES + 1
+INTERVALS = LENGTHS + MAX_PASSES + 1  # where a pass ends inside a segment: what the coder's registers held then
+REGISTERS = INTERVALS + MAX_PASSES + 1
+NUM_JOB_WORDS = REGISTERS + MAX_PASSES + 1
 
 _ZERO = uint64(0)
 _ONE = uint64(1)
@@ -69,8 +82,10 @@ def end_pass(job, slot, out, limit, style):
     elif raw:
         length = slot[COUNT] + raw_extra_bytes(slot, out, limit, predictable)
     else:
-        # The last byte is not written yet; what the registers hold takes three more at most.
-        length = slot[COUNT] + _TWO
+        # How many of the bytes to come are needed is known when they are there.
+        length = slot[COUNT]
+        job[uint64(INTERVALS) + pass_index] = slot[A] >> uint64(16)
+        job[uint64(REGISTERS) + pass_index] = (slot[C] ^ MARK) | (slot[CT] << uint64(32)) | (slot[B] << uint64(40))
     job[uint64(LENGTHS) + pass_index] = length
     if (style & uint64(STYLE_RESET)) != _ZERO:
         reset_contexts(slot)
@@ -79,12 +94,49 @@ def end_pass(job, slot, out, limit, style):
 
 
 @device_function
-def settle_lengths(job, length, out, limit, pass_lengths):
-    """Write the cumulative lengths so that none is longer than a later one and none ends with 0xFF."""
+def truncation_length(interval, registers, count, end, out, limit):
+    """Return the fewest bytes from which a decoder decodes all that was coded when the registers held this.
+
+    Decoders read ones beyond the end. The bytes that are kept, and then ones, must be a number inside of the interval
+    that was left, so below its upper end. Numbers here begin after byte ``count - 1``, to which the carry still goes.
+    """
+    fraction_bits = uint64(27) - ((registers >> uint64(32)) & uint64(0xFF))
+    upper = (registers & uint64(0xFFFFFFFF)) + interval
+    previous = _ZERO
+    number = _ZERO
+    if count > _ZERO:
+        previous = uint64(out[min(count - _ONE, limit)])
+        number = previous - (registers >> uint64(40))
+    bits = _ZERO
+    length = count
+    while length < end:
+        if bits <= fraction_bits:
+            fits = (number + _ONE) << (fraction_bits - bits) <= upper
+        else:
+            fits = number + _ONE <= upper << (bits - fraction_bits)
+        if fits:
+            break
+        byte_bits = uint64(7) if previous == uint64(0xFF) and length > _ZERO else uint64(8)
+        previous = uint64(out[min(length, limit)])
+        number = (number << byte_bits) + previous
+        bits += byte_bits
+        length += _ONE
+    return length
+
+
+@device_function
+def settle_lengths(job, length, out, limit, style, pass_lengths):
+    """Write how many bytes decode each pass and those before it, never a last 0xFF, which decoders make up."""
+    num_passes = job[NUM_PASSES]
     following = length
-    place = job[NUM_PASSES]
+    place = num_passes
     while place > _ZERO:
         place -= _ONE
-        following = min(job[uint64(LENGTHS) + place], following)
+        reached = job[uint64(LENGTHS) + place]
+        if not is_terminated(place, num_passes, style) and not is_raw(place, style):
+            reached = truncation_length(
+                job[uint64(INTERVALS) + place], job[uint64(REGISTERS) + place], reached, following, out, limit
+            )
+        following = min(reached, following)
         ends_full = following > _ZERO and out[min(following - _ONE, limit)] == uint8(0xFF)
         pass_lengths[place] = int32(following - _ONE) if ends_full else int32(following)
