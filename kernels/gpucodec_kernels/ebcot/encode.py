@@ -181,7 +181,8 @@ def finish_job(number, job, slot, out, max_passes, style, flags, lengths, pass_l
     limit = uint64(len(out)) - _ONE
     if flags & int32(FLAG_PASS_LENGTHS):
         first = number * int64(max_passes)
-        settle_lengths(job, length, out, limit, style, pass_lengths[first : first + int64(max_passes)])
+        estimated = uint64(flags & int32(FLAG_ESTIMATE))
+        settle_lengths(job, length, out, limit, style, estimated, pass_lengths[first : first + int64(max_passes)])
     lengths[number] = int32(length)
     if length > limit + _ONE:
         status[number] = int32(STATUS_OVERFLOW)

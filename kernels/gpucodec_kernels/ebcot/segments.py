@@ -125,8 +125,11 @@ def truncation_length(interval, registers, count, end, out, limit):
 
 
 @device_function
-def settle_lengths(job, length, out, limit, style, pass_lengths):
-    """Write how many bytes decode each pass and those before it, never a last 0xFF, which decoders make up."""
+def settle_lengths(job, length, out, limit, style, estimated, pass_lengths):
+    """Write how many bytes decode each pass and those before it, never a last 0xFF, which decoders make up.
+
+    With `estimated` these are the numbers that OpenJPEG takes: mostly more than needed, rarely one too few.
+    """
     num_passes = job[NUM_PASSES]
     following = length
     place = num_passes
@@ -134,9 +137,12 @@ def settle_lengths(job, length, out, limit, style, pass_lengths):
         place -= _ONE
         reached = job[uint64(LENGTHS) + place]
         if not is_terminated(place, num_passes, style) and not is_raw(place, style):
-            reached = truncation_length(
-                job[uint64(INTERVALS) + place], job[uint64(REGISTERS) + place], reached, following, out, limit
-            )
+            if estimated != _ZERO:
+                reached += _TWO
+            else:
+                reached = truncation_length(
+                    job[uint64(INTERVALS) + place], job[uint64(REGISTERS) + place], reached, following, out, limit
+                )
         following = min(reached, following)
         ends_full = following > _ZERO and out[min(following - _ONE, limit)] == uint8(0xFF)
         pass_lengths[place] = int32(following - _ONE) if ends_full else int32(following)
