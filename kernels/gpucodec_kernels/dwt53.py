@@ -16,6 +16,7 @@ from typing import Any
 
 from numpy import int32, uint64
 
+from gpucodec_kernels import dwt_tiles
 from gpucodec_kernels.component_transform import Source, load_reversible, transform_reversible
 from gpucodec_kernels.dwt_levels import ALIGNED, walk_levels
 from gpucodec_kernels.target import device_function, kernel
@@ -147,7 +148,7 @@ decompose_32 = kernel(f"uint32[::1], {_ARGUMENTS}")(_decompose)
 _DECOMPOSE = {1: decompose_8, 2: decompose_16, 4: decompose_32}
 
 
-def forward(where: Any, source: Source, color: bool, levels: int, planes: Any) -> None:
+def forward(where: Any, source: Source, color: bool, levels: int, planes: Any, tiles: bool | None = None) -> None:
     """Transform frames to the subbands of their component planes.
 
     Parameters
@@ -163,9 +164,14 @@ def forward(where: Any, source: Source, color: bool, levels: int, planes: Any) -
     planes : array
         ``(frames, components, rows, columns)`` flat int32. LL of the last level is in the top left corner, HL of
         each level right of its LL, LH below, HH beside both.
+    tiles : bool, optional
+        Whether blocks of threads take tiles (`gpucodec_kernels.dwt_tiles`); they do on GPUs.
     """
     if levels == 0:
         transform_reversible(where, source, color, planes)
+        return
+    if dwt_tiles.can_transform(source, color) and (where.backend == "cuda" if tiles is None else tiles):
+        dwt_tiles.forward_53(where, source, color, levels, planes)
         return
     layout = (source.rows * source.columns, source.columns)
     for level in walk_levels(where, source, levels, "i4", _LINES):
@@ -174,7 +180,8 @@ def forward(where: Any, source: Source, color: bool, levels: int, planes: Any) -
             samples, conversion = source.samples, (int(color), *source.level_shift)
         else:
             samples, conversion = level.low_input.view("u4"), (0, 0, 0)
+        count = level.num_frames * level.groups
         where.launch(
-            _DECOMPOSE[samples.dtype.itemsize], level.count, samples, *level.input_layout, *conversion,
+            _DECOMPOSE[samples.dtype.itemsize], count, samples, *level.input_layout, *conversion,
             level.groups, level.pairs, level.lines, level.low, int(level.is_last), *level.low_layout, planes, *layout,
         )  # fmt: skip

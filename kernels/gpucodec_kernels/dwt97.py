@@ -220,6 +220,7 @@ def forward(
     steps: np.ndarray[Any, np.dtype[np.float32]],
     planes: Any,
     fraction_bits: int = FRACTION_BITS,
+    tiles: bool | None = None,
 ) -> None:
     """Transform frames to the quantised subbands of their component planes.
 
@@ -241,18 +242,26 @@ def forward(
         beside both.
     fraction_bits : int
         Bits of a step's fraction to keep.
+    tiles : bool, optional
+        Whether blocks of threads take tiles (`gpucodec_kernels.dwt_tiles`); they do on GPUs.
     """
     fine = steps.astype(np.float32) / np.float32(1 << fraction_bits)
     if levels == 0:
         transform_irreversible(where, source, color, fine[0], planes)
+        return
+    from gpucodec_kernels import dwt_tiles  # which takes this module's filter
+
+    if dwt_tiles.can_transform(source, color) and (where.backend == "cuda" if tiles is None else tiles):
+        dwt_tiles.forward_97(where, source, color, levels, fine, planes)
         return
     layout = (source.rows * source.columns, source.columns)
     for level in walk_levels(where, source, levels, "f4", _LINES):
         details = fine[3 * (levels - level.number) + 1 :][:3]
         from_frames = level.number == 1
         conversion = (int(color), *source.level_shift) if from_frames else (0, 0, 0)
+        count = level.num_frames * level.groups
         where.launch(
-            _DECOMPOSE[source.samples.dtype.itemsize], level.count, source.samples, level.low_input, int(from_frames),
+            _DECOMPOSE[source.samples.dtype.itemsize], count, source.samples, level.low_input, int(from_frames),
             *level.input_layout, *conversion, level.groups, level.pairs, level.lines,
             level.low, int(level.is_last), *level.low_layout, planes, *layout, fine[0], *details,
         )  # fmt: skip

@@ -42,14 +42,14 @@ class Level:
         1 for the finest.
     is_last : bool
         Whether LL goes to the planes.
-    count : int
-        Number of indices.
+    num_frames : int
+        Number of frames, or of planes from the second level on.
     low_input : array
         The low-pass subbands of the level before, ``(planes, rows, columns)``; an empty array at the first level.
     input_layout : tuple of int
         Distances between planes, rows, pixels and components, then rows, columns, and components of an index.
     groups, pairs : int
-        How many indices a frame or plane has, and how many pairs of rows each but the last takes.
+        How many indices each of them has, and how many pairs of rows each but the last takes.
     low : array
         Where LL goes; an empty array at the last level.
     low_layout : tuple of int
@@ -60,7 +60,7 @@ class Level:
 
     number: int
     is_last: bool
-    count: int
+    num_frames: int
     low_input: Any
     input_layout: tuple[int, ...]
     groups: int
@@ -98,10 +98,10 @@ def walk_levels(where: Any, source: Source, levels: int, dtype: str, num_lines: 
         low = empty if is_last else where.scratch(f"dwt_low{number % 2}", source.num_planes * low_size, dtype)
         groups = max(1, min(-(-_INDICES // frames), low_rows // MIN_PAIRS))
         pairs = -(-low_rows // groups)
-        count = frames * groups
-        lines = where.scratch("dwt_lines", count * components * num_lines * line_pitch(columns), dtype)
+        num_values = frames * groups * components * num_lines * line_pitch(columns)
+        lines = where.scratch("dwt_lines", num_values, dtype)
         layout = (*strides, rows, columns, components)
-        yield Level(number, is_last, count, low_input, layout, groups, pairs, low, (low_size, low_columns), lines)
+        yield Level(number, is_last, frames, low_input, layout, groups, pairs, low, (low_size, low_columns), lines)
         if is_last:
             return
         rows, columns, low_input = low_rows, low_columns, low

@@ -72,12 +72,17 @@ def nearest_integer(value):
 
 
 @device_function
-def quantize_line(lines, line, columns, factor, step, planes, at):
-    """Write coefficients times `factor` as multiples of `step`; what does not fit becomes the largest that does."""
+def quantize_value(value, factor, step):
+    """Return a coefficient times `factor` as a multiple of `step`; what does not fit becomes the largest that does."""
     limit = float32(2147483520.0)  # the largest float32 below 2**31
+    return nearest_integer(min(max((value * factor) / step, -limit), limit))
+
+
+@device_function
+def quantize_line(lines, line, columns, factor, step, planes, at):
+    """Quantise a part of a line."""
     for column in range(columns):
-        value = (lines[line + column] * factor) / step
-        planes[at + column] = nearest_integer(min(max(value, -limit), limit))
+        planes[at + column] = quantize_value(lines[line + column], factor, step)
 
 
 def norm(table: Sequence[Sequence[float]], orientation: int, level: int) -> float:

@@ -27,7 +27,9 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "BlockKernel",
     "Kernel",
+    "block_kernel",
     "device_function",
     "instruction",
     "kernel",
@@ -35,6 +37,7 @@ __all__ = [
     "on_prepare",
     "set_num_threads",
     "simulator_enabled",
+    "synchronize",
 ]
 
 THREADS_PER_BLOCK = 128
@@ -52,6 +55,12 @@ def {name}(count, {arguments}):
     index = cuda.grid(1)
     if index < count:
         body(int32(index), {arguments})
+"""
+
+_CUDA_BLOCK_ENTRY = """
+def {name}({arguments}):
+    shared = cuda.shared.array(shared_size, shared_type)
+    body(int32(cuda.blockIdx.x), int32(cuda.threadIdx.x), shared, {arguments})
 """
 
 _prepare_lock = threading.Lock()
@@ -121,6 +130,31 @@ class Kernel:
         return _converters(self.signature)
 
 
+class BlockKernel(Kernel):
+    """One launch of blocks of threads that share memory: a variant for GPUs of what a kernel does.
+
+    Parameters
+    ----------
+    python : function
+        ``f(index, thread, shared, *arguments)`` for the block's index and the thread's index in it.
+    signature : str
+        The Numba types of the arguments after `shared`.
+    threads : int
+        How many threads a block has.
+    shared_type : str
+        Type of the shared array, such as ``"int32"``.
+    shared_size : int
+        Its length.
+    """
+
+    def __init__(self, python: FunctionType, signature: str, threads: int, shared_type: str, shared_size: int) -> None:
+        super().__init__(python, signature)
+        self.argument_names = self.argument_names[2:]
+        self.threads = threads
+        self.shared_type = shared_type
+        self.shared_size = shared_size
+
+
 def device_function(function: FunctionType) -> DeviceFunction:
     """Mark a function that kernels call."""
     return DeviceFunction(function, {})
@@ -142,6 +176,29 @@ def instruction(**makers: Callable[[], Any]) -> Callable[[FunctionType], DeviceF
 def kernel(signature: str) -> Callable[[FunctionType], Kernel]:
     """Mark a function of an index as a kernel with these argument types."""
     return lambda function: Kernel(function, signature)
+
+
+def block_kernel(
+    signature: str, *, threads: int, shared_type: str, shared_size: int
+) -> Callable[[FunctionType], BlockKernel]:
+    """Mark a function of an index, a thread and a shared array as a kernel for GPUs, where `index` is a block's."""
+    return lambda function: BlockKernel(function, signature, threads, shared_type, shared_size)
+
+
+def _cuda_synchronize() -> Any:
+    from numba import cuda
+
+    def synchronize():  # type: ignore[no-untyped-def]
+        cuda.syncthreads()
+
+    return cuda.jit(device=True)(synchronize)
+
+
+@instruction(cuda=_cuda_synchronize)
+def synchronize() -> None:
+    """Wait for all threads of the block; what they wrote to shared memory is then there for all of them."""
+    # The simulator runs a thread of a block in a thread of its own, which knows how to wait for the others.
+    threading.current_thread().syncthreads()  # type: ignore[attr-defined]
 
 
 def launch(target: str, what: Kernel, count: int, *arguments: Any, stream: Any = 0) -> None:
@@ -177,6 +234,9 @@ def launch(target: str, what: Kernel, count: int, *arguments: Any, stream: Any =
         for argument, convert in zip(arguments, converters, strict=True)
     ]
     compiled = what.compiled(target)
+    if isinstance(what, BlockKernel):
+        compiled[count, what.threads, stream](*cast)
+        return
     if target == "cpu":
         _run_on_threads(compiled, count, cast)
         return
@@ -347,19 +407,31 @@ def _cuda_entry(what: Kernel, target: str) -> Any:
     from numba import cuda
 
     if target == "simulator":
-        return cuda.jit(_entry_function(what, _CUDA_ENTRY, what.__name__, {"body": what.python, "cuda": cuda}))
+        return cuda.jit(_cuda_entry_function(what, what.python, cuda))
     return cuda.jit(_cuda_signature(what))(_cuda_function(what, cuda))
 
 
 def _cuda_function(what: Kernel, cuda: Any) -> FunctionType:
     compile_function = cuda.jit(device=True)
     body = compile_function(_specialise(what.python, "cuda", compile_function))
-    return _entry_function(what, _CUDA_ENTRY, what.__name__, {"body": body, "cuda": cuda})
+    return _cuda_entry_function(what, body, cuda)
+
+
+def _cuda_entry_function(what: Kernel, body: Any, cuda: Any) -> FunctionType:
+    names = {"body": body, "cuda": cuda}
+    if not isinstance(what, BlockKernel):
+        return _entry_function(what, _CUDA_ENTRY, what.__name__, names)
+    from numba import types
+
+    shared = {"shared_size": what.shared_size, "shared_type": getattr(types, what.shared_type)}
+    return _entry_function(what, _CUDA_BLOCK_ENTRY, what.__name__, names | shared)
 
 
 def _cuda_signature(what: Kernel) -> Any:
     from numba import types
 
+    if isinstance(what, BlockKernel):
+        return types.void(*what.argument_types)
     return types.void(types.int32, *what.argument_types)
 
 
