@@ -1,0 +1,87 @@
+"""JPEG 2000 through `encode_frames`, beside pylibjpeg-openjpeg called frame by frame as pydicom calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+from gpucodec_kernels.target import set_num_threads
+from openjpeg.utils import decode_pixel_data, encode_pixel_data
+
+import gpucodec
+from benchmarks.measure import interleaved
+from benchmarks.workloads import WORKLOADS, Workload
+from gpucodec.frames import FrameSpec
+
+__all__ = ["rows"]
+
+_LOSSLESS = "1.2.840.10008.1.2.4.90"
+_LOSSY = "1.2.840.10008.1.2.4.91"
+_RATIO = 10.0
+
+
+def rows(threads: tuple[int, ...], rounds: int) -> Iterator[dict[str, Any]]:
+    """Yield a row of results for each number of threads and workload, lossless and at a compression ratio of 10."""
+    for number in threads:
+        set_num_threads(number)
+        for workload, frames, spec in _workloads():
+            yield _measure(workload, frames, spec, number, rounds, _LOSSLESS)
+            yield _measure(workload, frames, spec, number, rounds, _LOSSY)
+
+
+def _workloads() -> Iterator[tuple[str, np.ndarray[Any, Any], FrameSpec]]:
+    """Yield the pictures: all frames of a series, and of the radiographs a single one."""
+    for workload in WORKLOADS:
+        frames, name = workload.frames, workload.name
+        if "CR" in name:
+            frames, name = frames[:1], name.replace("16 CR", "1 CR")
+        yield name, frames, _spec(workload, frames)
+
+
+def _spec(workload: Workload, frames: np.ndarray[Any, Any]) -> FrameSpec:
+    # The bits that the samples need, as the files of these pictures say in Bits Stored.
+    largest = int(max(frames.max(), -int(frames.min()) - 1))
+    bits = largest.bit_length() + (frames.dtype.kind == "i")
+    return workload.spec.replace(bits_stored=bits)
+
+
+def _measure(
+    name: str, frames: np.ndarray[Any, Any], spec: FrameSpec, threads: int, rounds: int, uid: str
+) -> dict[str, Any]:
+    options: dict[str, Any] = {} if uid == _LOSSLESS else {"j2k_cr": [_RATIO]}
+    if spec.samples_per_pixel == 3:
+        spec = spec.replace(photometric_interpretation="YBR_RCT" if uid == _LOSSLESS else "YBR_ICT")
+    described = {
+        "rows": spec.rows,
+        "columns": spec.columns,
+        "samples_per_pixel": spec.samples_per_pixel,
+        "bits_stored": spec.bits_stored,
+        "pixel_representation": spec.pixel_representation,
+        "photometric_interpretation": spec.photometric_interpretation,
+    } | ({"compression_ratios": options["j2k_cr"]} if options else {})
+    raw = [np.ascontiguousarray(frame).tobytes() for frame in frames]
+
+    def encode_peer() -> list[bytes]:
+        return [encode_pixel_data(frame, **described) for frame in raw]
+
+    encode = partial(gpucodec.encode_frames, frames, uid, spec=spec, **options)
+    ours, theirs = encode(), encode_peer()
+    if uid == _LOSSLESS and any(
+        decode_pixel_data(codestream, version=2) != frame for codestream, frame in zip(ours, raw, strict=True)
+    ):
+        raise RuntimeError(f"{name}: a frame is not what it was")
+    if any(len(mine) > len(their) for mine, their in zip(ours, theirs, strict=True)):
+        raise RuntimeError(f"{name}: a frame is longer than OpenJPEG's")
+    times = interleaved({"gpucodec": encode, "pylibjpeg-openjpeg": encode_peer}, rounds)
+    return {
+        "codec": "JPEG 2000 lossless" if uid == _LOSSLESS else f"JPEG 2000 {_RATIO:g}:1",
+        "workload": name,
+        "direction": "encode",
+        "threads": threads,
+        "seconds": times,
+        "megabytes_per_second": {peer: frames.nbytes / taken["median"] / 1e6 for peer, taken in times.items()},
+        "ratio": times["pylibjpeg-openjpeg"]["median"] / times["gpucodec"]["median"],
+        "bytes": {"ours": sum(map(len, ours)), "pylibjpeg-openjpeg": sum(map(len, theirs))},
+    }
