@@ -1,10 +1,11 @@
-"""Counting bits, and choosing: one instruction on every target."""
+"""Counting bits, choosing, and rounding: one instruction on every target."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from numpy import uint32, uint64
+import numpy as np
+from numpy import int32, uint32, uint64
 
 from gpucodec_kernels.target import instruction
 
@@ -153,3 +154,34 @@ def _cpu_choose() -> Any:
 def choose(condition, first, second):
     """Return one of two uint64 values, both of which are there already: no branch, whatever the condition."""
     return first if condition else second
+
+
+def _cpu_nearest_integer() -> Any:
+    from llvmlite import ir
+    from numba import types
+    from numba.extending import intrinsic
+
+    def nearest_integer(typing_context, value):  # noqa: ARG001 - Numba looks at the names
+        def generate(context, builder, signature, arguments):  # noqa: ARG001
+            rint = builder.module.declare_intrinsic("llvm.rint", [ir.FloatType()])
+            return builder.fptosi(builder.call(rint, arguments), ir.IntType(32))
+
+        return types.int32(types.float32), generate
+
+    return intrinsic(nearest_integer)
+
+
+def _cuda_nearest_integer() -> Any:
+    from numba import cuda
+    from numba.cuda import libdevice
+
+    def nearest_integer(value):
+        return libdevice.float2int_rn(value)
+
+    return cuda.jit(device=True)(nearest_integer)
+
+
+@instruction(cpu=_cpu_nearest_integer, cuda=_cuda_nearest_integer)
+def nearest_integer(value):
+    """Return a float32 as the nearest int32, the even one of two; the caller has seen to it that it fits."""
+    return int32(np.rint(value))
