@@ -15,12 +15,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import jpeg2000, rle
+from benchmarks import jpeg2000, rle, wavelet
 from benchmarks.measure import environment
 
 _CODECS: dict[str, Callable[[tuple[int, ...], int], Iterator[dict[str, Any]]]] = {
     "rle": rle.rows,
     "jpeg2000": jpeg2000.rows,
+    "wavelet": wavelet.rows,
 }
 _RESULTS = Path(__file__).parent / "results"
 
