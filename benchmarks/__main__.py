@@ -15,13 +15,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import jpeg2000, jpegls, rle
+from benchmarks import jpeg2000, jpegls, rle, wavelet
 from benchmarks.measure import environment
 
 _CODECS: dict[str, Callable[[tuple[int, ...], int], Iterator[dict[str, Any]]]] = {
     "rle": rle.rows,
     "jpegls": jpegls.rows,
     "jpeg2000": jpeg2000.rows,
+    "wavelet": wavelet.rows,
 }
 _RESULTS = Path(__file__).parent / "results"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numpy import uint32, uint64
+from numpy import int32, uint32, uint64
 
 from gpucodec_kernels.target import instruction
 
@@ -176,3 +176,34 @@ def keep_branch():
 
     LLVM computes both sides of a short one and selects, which costs more than a branch that is well predicted.
     """
+
+
+def _cpu_nearest_integer() -> Any:
+    from llvmlite import ir
+    from numba import types
+    from numba.extending import intrinsic
+
+    def nearest_integer(typing_context, value):  # noqa: ARG001 - Numba looks at the names
+        def generate(context, builder, signature, arguments):  # noqa: ARG001
+            rint = builder.module.declare_intrinsic("llvm.rint", [ir.FloatType()])
+            return builder.fptosi(builder.call(rint, arguments), ir.IntType(32))
+
+        return types.int32(types.float32), generate
+
+    return intrinsic(nearest_integer)
+
+
+def _cuda_nearest_integer() -> Any:
+    from numba import cuda
+    from numba.cuda import libdevice
+
+    def nearest_integer(value):
+        return libdevice.float2int_rn(value)
+
+    return cuda.jit(device=True)(nearest_integer)
+
+
+@instruction(cpu=_cpu_nearest_integer, cuda=_cuda_nearest_integer)
+def nearest_integer(value):
+    """Return a float32 as the nearest int32, the even one of two; the caller has seen to it that it fits."""
+    return int32(np.rint(value))

@@ -16,9 +16,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy import float32, int32
+from numpy import float32
 
-from gpucodec_kernels.target import device_function, instruction
+from gpucodec_kernels.bits import nearest_integer
+from gpucodec_kernels.target import device_function
 
 FRACTION_BITS = 6
 GAINS = (0, 1, 1, 2)  # base-two logarithm, LL, HL, LH, HH: Table E.1
@@ -38,37 +39,6 @@ NORMS_97 = (
     (2.022, 3.989, 8.355, 17.04, 34.27, 68.63, 137.3, 274.6, 549.0),
     (2.080, 3.865, 8.307, 17.18, 34.71, 69.59, 139.3, 278.6, 557.2),
 )
-
-
-def _cpu_nearest_integer() -> Any:
-    from llvmlite import ir
-    from numba import types
-    from numba.extending import intrinsic
-
-    def nearest_integer(typing_context, value):  # noqa: ARG001 - Numba looks at the names
-        def generate(context, builder, signature, arguments):  # noqa: ARG001
-            rint = builder.module.declare_intrinsic("llvm.rint", [ir.FloatType()])
-            return builder.fptosi(builder.call(rint, arguments), ir.IntType(32))
-
-        return types.int32(types.float32), generate
-
-    return intrinsic(nearest_integer)
-
-
-def _cuda_nearest_integer() -> Any:
-    from numba import cuda
-    from numba.cuda import libdevice
-
-    def nearest_integer(value):
-        return libdevice.float2int_rn(value)
-
-    return cuda.jit(device=True)(nearest_integer)
-
-
-@instruction(cpu=_cpu_nearest_integer, cuda=_cuda_nearest_integer)
-def nearest_integer(value):
-    """Return a float32 as the nearest int32, the even one of two; the caller has seen to it that it fits."""
-    return int32(np.rint(value))
 
 
 @device_function
