@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy import int32, uint32, uint64
 
 from gpucodec_kernels.target import instruction
