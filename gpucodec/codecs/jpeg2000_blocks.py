@@ -15,9 +15,8 @@ from gpucodec.errors import GpucodecError
 
 __all__ = ["CodedBlocks", "Piece", "Planned", "code_blocks"]
 
-# What one launch may take for the coded bytes before they are moved together. Of a slot only the part that is
-# filled is ever touched.
-_SLOTS_BYTES = 32 << 20
+# What one launch may take for the coded bytes before they are moved together, beside a byte for every other sample.
+_SLOTS_BYTES = 4 << 20
 # A lane codes one codeblock after the other in the same scratch, which should stay in the processor's cache.
 _LANES_PER_THREAD = 8
 _SMALLEST_SLOT = 256
@@ -152,7 +151,8 @@ class _Coder:
         pieces: list[Piece] = []
         first = 0
         while first < self.count:
-            count = min(self.count - first, max(1, _SLOTS_BYTES // self.slot_bytes))
+            room = max(_SLOTS_BYTES, self.planes.size // 2)
+            count = min(self.count - first, max(1, room // self.slot_bytes))
             overflow = self._launch(first, count)
             if overflow:
                 self.slot_bytes = self.worst_slot_bytes

@@ -125,9 +125,10 @@ def _headers(spec: FrameSpec, parameters: CodingParameters, quantizer: Quantizer
 
 
 def _assembled(where: Executor, tier2: Tier2, packets: Packets, headers: list[bytes]) -> list[bytes]:
-    """Return the codestreams; where kernels run on the host, packets are written straight into them."""
+    """Return the codestreams; on the CPU, packets are written straight into them."""
     sizes = [len(header) + length + len(EOC) for header, length in zip(headers, packets.lengths.tolist(), strict=True)]
-    if where.on_host:
+    # The simulator copies arrays to its device and back, and what lies between the codestreams is not ours.
+    if where.backend == "cpu":
         made = [uninitialised_bytes(size) for size in sizes]
         codestreams = [codestream for codestream, _ in made]
         window, starts = memory_window(codestreams)

@@ -1,6 +1,7 @@
 """JPEG 2000 end to end, against pylibjpeg-openjpeg: its bytes where lossless, its decoder everywhere."""
 
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -201,7 +202,7 @@ def test_every_layer_decodes_and_is_better_than_the_one_before() -> None:
     qualities = [
         psnr(jpeg2k_decode(first_layers(codestream, number)), frames[0], 12) for number in range(1, len(ratios) + 1)
     ]
-    assert all(better > worse for worse, better in zip(qualities, qualities[1:], strict=False))
+    assert all(better > worse for worse, better in pairwise(qualities))
     assert qualities[-1] == np.inf
 
 

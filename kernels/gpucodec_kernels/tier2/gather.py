@@ -40,15 +40,15 @@ def gather_header(index, num_packets, headers, slot_bytes, header_bounds, header
     "int64[::1], int64[::1], uint8[::1]"
 )
 def gather_body(
-    index, first, count, layers, of_frame, max_passes, coded, offsets, passes, lengths, pass_lengths, layer_passes,
+    index, first, held, layers, of_frame, max_passes, coded, offsets, passes, lengths, pass_lengths, layer_passes,
     body_places, frame_places, codestreams,
 ):  # fmt: skip
     """Move what one layer has of one codeblock to its place.
 
-    ``coded`` holds `count` codeblocks from `first` on, each from its offset; a frame has `of_frame` codeblocks.
+    ``coded`` holds `held` codeblocks from `first` on, each from its offset; a frame has `of_frame` codeblocks.
     """
-    member = index % count
-    layer = int64(index // count)
+    member = index % held
+    layer = int64(index // held)
     codeblock = int64(first) + int64(member)
     frame = codeblock // int64(of_frame)
     chosen = (frame * int64(layers) + layer) * int64(of_frame) + codeblock % int64(of_frame)
