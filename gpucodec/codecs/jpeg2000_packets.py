@@ -189,7 +189,8 @@ class Tier2:
             allocation.allocate_layers, self.num_frames, self.geometry.num_precincts, *self._shape,
             int(rests is not None), self.slot_bytes,
             *map(where.upload, (tables.precincts, tables.bands, tables.tree)),
-            blocks.zero_bitplanes, blocks.passes, blocks.lengths, blocks.pass_lengths, weights, blocks.pass_distortions, ranks,
+            blocks.zero_bitplanes, blocks.passes, blocks.lengths, blocks.pass_lengths,
+            weights, blocks.pass_distortions, ranks,
             where.upload(targets), where.empty(1, np.float64) if rests is None else rests, layer_passes, *self.state,
             *self._new_state("_trial"), self.headers, status,
         )  # fmt: skip
