@@ -185,14 +185,13 @@ class Tier2:
         )  # fmt: skip
         layer_passes = where.empty(self.num_frames * self.layers * self.of_frame, np.int32)
         status = where.empty(self.num_frames * self.layers, np.int32)
+        shared = map(where.upload, (tables.precincts, tables.bands, tables.tree))
+        left = where.empty(1, np.float64) if rests is None else rests
         where.launch(
             allocation.allocate_layers, self.num_frames, self.geometry.num_precincts, *self._shape,
-            int(rests is not None), self.slot_bytes,
-            *map(where.upload, (tables.precincts, tables.bands, tables.tree)),
-            blocks.zero_bitplanes, blocks.passes, blocks.lengths, blocks.pass_lengths,
-            weights, blocks.pass_distortions, ranks,
-            where.upload(targets), where.empty(1, np.float64) if rests is None else rests, layer_passes, *self.state,
-            *self._new_state("_trial"), self.headers, status,
+            int(rests is not None), self.slot_bytes, *shared, blocks.zero_bitplanes, blocks.passes, blocks.lengths,
+            blocks.pass_lengths, weights, blocks.pass_distortions, ranks, where.upload(targets), left, layer_passes,
+            *self.state, *self._new_state("_trial"), self.headers, status,
         )  # fmt: skip
         return layer_passes, where.download(status).reshape(self.num_frames, self.layers)
 
