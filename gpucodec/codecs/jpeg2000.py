@@ -58,6 +58,12 @@ class Jpeg2000Codec(Codec):
         """Return that JPEG 2000 is not decoded here."""
         return ["JPEG 2000 is not decoded on kernels yet, it decodes through pylibjpeg-openjpeg"]
 
+    def why_slow(self, request: EncodeRequest | DecodeRequest) -> list[str]:
+        """Return why pylibjpeg-openjpeg does better: it comes closer to a signal-to-noise ratio that is asked for."""
+        if isinstance(request, EncodeRequest) and parameters_for(request.spec, request.options).psnr:
+            return ["a signal-to-noise ratio that is asked for is reached less closely than by pylibjpeg-openjpeg"]
+        return []
+
     def encode_batch(self, batch: FrameBatch, request: EncodeRequest) -> list[bytes]:
         """Encode frames; lossless unless the options have compression ratios or signal-to-noise ratios."""
         parameters = parameters_for(request.spec, request.options)
