@@ -10,14 +10,11 @@ import gpucodec
 from gpucodec.backends import executor
 from gpucodec.codecs import jpegls_scans
 from gpucodec.codecs.base import DecodeRequest, EncodeRequest
-from gpucodec.codecs.dispatch import choose
-from gpucodec.codecs.formats import Family
-from gpucodec.codecs.jpegls import SCANS_THAT_FILL_A_GPU, JpeglsCodec, codecs
+from gpucodec.codecs.jpegls import JpeglsCodec
 from gpucodec.codecs.jpegls_decoding import decode_components
 from gpucodec.codecs.options import DecodeOptions, EncodeOptions
 from gpucodec.codestream.jpegls import read_codestream
 from gpucodec.errors import (
-    BackendUnavailableError,
     CodestreamError,
     GpucodecError,
     LimitExceededError,
@@ -559,36 +556,6 @@ def test_the_limits_are_the_librarys(bits, near):
     spec = FrameSpec(4, 4, bits_allocated=32, bits_stored=bits)
     request = EncodeRequest(NEAR_LOSSLESS, spec, 1, EncodeOptions(jls_error=near))
     assert CODEC.why_not_encode(request) == CharlsCodec().why_not_encode(request)
-
-
-def test_unavailable_backends_say_so():
-    request = EncodeRequest(LOSSLESS, FrameSpec(4, 4), 1)
-    for codec in (JpeglsCodec("cuda"), JpeglsCodec("simulator")):
-        if codec.backend == BACKEND:
-            continue
-        (reason,) = codec.why_not_encode(request)
-        assert codec.why_not_decode(DecodeRequest(LOSSLESS, FrameSpec(4, 4), 1)) == [reason]
-        with pytest.raises(BackendUnavailableError):
-            codec.encode_batch(FrameBatch(np.zeros((1, 4, 4), "u1"), FrameSpec(4, 4)), request)
-
-
-def test_a_gpu_is_for_many_scans():
-    cuda, cpu = JpeglsCodec("cuda"), JpeglsCodec("cpu")
-    colour = FrameSpec(4, 4, 3, photometric_interpretation="RGB", planar_configuration=1)
-    few = EncodeRequest(LOSSLESS, FrameSpec(4, 4), SCANS_THAT_FILL_A_GPU - 1)
-    assert "too few to fill a GPU" in cuda.why_slow(few)[0]
-    assert cuda.why_slow(EncodeRequest(LOSSLESS, FrameSpec(4, 4), SCANS_THAT_FILL_A_GPU)) == []
-    assert cuda.why_slow(EncodeRequest(LOSSLESS, colour, -(-SCANS_THAT_FILL_A_GPU // 3))) == []
-    assert cpu.why_slow(few) == []
-
-
-def test_auto_prefers_the_kernels_to_the_library():
-    for uid in (LOSSLESS, NEAR_LOSSLESS):
-        for request in (EncodeRequest(uid, FrameSpec(4, 4), 1), DecodeRequest(uid, FrameSpec(4, 4), 1)):
-            choice = choose(request)
-            assert (choice.codec.name, choice.codec.backend) == ("jpegls", "cpu")
-    assert {codec.backend for codec in codecs(Family.JPEG_LS)} == {"cpu", "cuda", "simulator"}
-    assert codecs(Family.RLE) == []
 
 
 def test_the_library_decodes_the_same():

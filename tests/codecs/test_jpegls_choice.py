@@ -1,0 +1,45 @@
+"""Which JPEG-LS codec is chosen, and what the others say."""
+
+import numpy as np
+import pytest
+from gpucodec_kernels.target import simulator_enabled
+
+from gpucodec.codecs.base import DecodeRequest, EncodeRequest
+from gpucodec.codecs.dispatch import choose
+from gpucodec.codecs.formats import Family
+from gpucodec.codecs.jpegls import SCANS_THAT_FILL_A_GPU, JpeglsCodec, codecs
+from gpucodec.errors import BackendUnavailableError
+from gpucodec.frames import FrameBatch, FrameSpec
+
+LOSSLESS, NEAR_LOSSLESS = "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"
+BACKEND = "simulator" if simulator_enabled() else "cpu"
+
+
+def test_unavailable_backends_say_so():
+    request = EncodeRequest(LOSSLESS, FrameSpec(4, 4), 1)
+    for codec in (JpeglsCodec("cuda"), JpeglsCodec("simulator")):
+        if codec.backend == BACKEND:
+            continue
+        (reason,) = codec.why_not_encode(request)
+        assert codec.why_not_decode(DecodeRequest(LOSSLESS, FrameSpec(4, 4), 1)) == [reason]
+        with pytest.raises(BackendUnavailableError):
+            codec.encode_batch(FrameBatch(np.zeros((1, 4, 4), "u1"), FrameSpec(4, 4)), request)
+
+
+def test_a_gpu_is_for_many_scans():
+    cuda, cpu = JpeglsCodec("cuda"), JpeglsCodec("cpu")
+    colour = FrameSpec(4, 4, 3, photometric_interpretation="RGB", planar_configuration=1)
+    few = EncodeRequest(LOSSLESS, FrameSpec(4, 4), SCANS_THAT_FILL_A_GPU - 1)
+    assert "too few to fill a GPU" in cuda.why_slow(few)[0]
+    assert cuda.why_slow(EncodeRequest(LOSSLESS, FrameSpec(4, 4), SCANS_THAT_FILL_A_GPU)) == []
+    assert cuda.why_slow(EncodeRequest(LOSSLESS, colour, -(-SCANS_THAT_FILL_A_GPU // 3))) == []
+    assert cpu.why_slow(few) == []
+
+
+def test_auto_prefers_the_kernels_to_the_library():
+    for uid in (LOSSLESS, NEAR_LOSSLESS):
+        for request in (EncodeRequest(uid, FrameSpec(4, 4), 1), DecodeRequest(uid, FrameSpec(4, 4), 1)):
+            choice = choose(request)
+            assert (choice.codec.name, choice.codec.backend) == ("jpegls", "cpu")
+    assert {codec.backend for codec in codecs(Family.JPEG_LS)} == {"cpu", "cuda", "simulator"}
+    assert codecs(Family.RLE) == []
