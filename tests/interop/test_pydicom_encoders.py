@@ -14,8 +14,7 @@ from pydicom.uid import (
 )
 
 import gpucodec
-from gpucodec import FrameSpec
-from tests.interop.openjpeg_peer import decoded, psnr, without_comment
+from tests.interop.openjpeg_peer import without_comment
 from tests.interop.reference_files import IMAGES, read
 
 LABEL = "gpucodec"
@@ -75,29 +74,15 @@ def test_every_frame_is_what_the_other_plugin_makes_of_it(name, uid, options):
     encoded = list(encoder.iter_encode(array, encoding_plugin=LABEL, **described))
     if uid in OTHERS:
         theirs = list(encoder.iter_encode(array, encoding_plugin=OTHERS[uid], **described))
-        if "j2k_psnr" in options:
-            check_quality(encoded, theirs, described, array)
-        else:
-            assert encoded == [without_comment(frame) for frame in theirs] if "2000" in uid.name else theirs
+        # Our own JPEG 2000 codestreams have no comment; a signal-to-noise ratio is left to the same library.
+        on_kernels = "2000" in uid.name and "j2k_psnr" not in options
+        assert encoded == ([without_comment(frame) for frame in theirs] if on_kernels else theirs)
         return
     frames = array if described["number_of_frames"] > 1 else array[None]
     theirs = list(encoder.iter_encode(array, encoding_plugin="pylibjpeg", **described))
     for frame, ours, other in zip(frames, encoded, theirs, strict=True):
         assert len(ours) <= len(other)
         np.testing.assert_array_equal(decoded_rle(ours, described), frame)
-
-
-def check_quality(ours, theirs, described, array):
-    """The last layer reaches its signal-to-noise ratio as nearly as OpenJPEG's, or within half a decibel.
-
-    What decoders clip to the range of the samples only makes it better.
-    """
-    frames = array if described["number_of_frames"] > 1 else array[None]
-    spec = FrameSpec(**{name: described[name] for name in FrameSpec.__dataclass_fields__})
-    wanted = described["j2k_psnr"][-1]
-    for frame, mine, other in zip(frames, ours, theirs, strict=True):
-        missed = wanted - psnr(decoded(mine, spec), frame, spec.bits_stored)
-        assert missed < max(0.5, wanted - psnr(decoded(other, spec), frame, spec.bits_stored))
 
 
 def decoded_rle(codestream, described):
