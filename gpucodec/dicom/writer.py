@@ -9,6 +9,7 @@ the file: that happens when the frames turn out to need an Extended Offset Table
 from __future__ import annotations
 
 import struct
+from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Sequence
 from typing import BinaryIO
@@ -31,7 +32,7 @@ _MAX_VALUE_BYTES = 2**32 - 2  # PS3.5 7.1: 32 bits, even, not "undefined"
 _COPY_BYTES = 1 << 22
 
 
-class _Writer:
+class _Writer(ABC):
     """What both writers share: the prefix written twice, and the suffix.
 
     Parameters
@@ -66,11 +67,13 @@ class _Writer:
     def _prefix(self) -> bytes:
         return render_header(self._dataset) + self._pixel_data_prefix()
 
+    @abstractmethod
     def _pixel_data_prefix(self) -> bytes:
-        raise NotImplementedError
+        """Return what stands before the first frame: the pixel data's element header, and a table's place."""
 
+    @abstractmethod
     def _body_suffix(self) -> bytes:
-        raise NotImplementedError
+        """Return what stands after the last frame."""
 
     def _count(self, frames: int) -> None:
         if self._frames_written + frames > self._num_frames:
