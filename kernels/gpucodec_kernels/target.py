@@ -11,6 +11,7 @@ layer ends the process when two Python threads launch at once.
 
 from __future__ import annotations
 
+import ast
 import ctypes
 import hashlib
 import itertools
@@ -411,7 +412,7 @@ def _cpu_loop(what: Kernel) -> Any:
 
     body = compile_function(_specialise(what.python, "cpu", compile_function, _cpu_functions), False)
     # Numba's cache looks at the kernel's own file alone; the name carries what else the machine code depends on.
-    name = f"{what.__name__}_{_sources_fingerprint()}"
+    name = f"{what.__name__}_{_sources_fingerprint(what.python.__module__)}"
     function = _entry_function(what, _CPU_LOOP, name, {"body": body})
     types = (numba.types.int64, numba.types.int64, *what.argument_types)
     try:
@@ -516,11 +517,39 @@ def _converters(signature: str) -> tuple[Any, ...]:
 
 
 @cache
-def _sources_fingerprint() -> str:
-    """Name what machine code depends on beside a kernel's own file: the other files, and whether bounds are checked."""
-    folder = Path(__file__).parent
+def _sources_fingerprint(module: str) -> str:
+    """Name what a module's machine code depends on: the files it imports from here, and whether bounds are checked."""
     digest = hashlib.sha256(os.environ.get("NUMBA_BOUNDSCHECK", "").encode())
-    for path in sorted(folder.rglob("*.py")):
-        status = path.stat()
-        digest.update(f"{path.relative_to(folder)} {status.st_size} {status.st_mtime_ns}\n".encode())
+    for name in sorted({__name__, *_imported(module)}):
+        status = _source(name).stat()
+        digest.update(f"{name} {status.st_size} {status.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:12]
+
+
+def _imported(module: str) -> set[str]:
+    """Return the modules of this package that a module imports, itself and all that those import included."""
+    found: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name not in found and name.partition(".")[0] == __package__ and _source(name).is_file():
+            found.add(name)
+            waiting += _imports(name)
+    return found
+
+
+@cache
+def _imports(module: str) -> tuple[str, ...]:
+    tree = ast.parse(_source(module).read_bytes())
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+    return tuple(names)
+
+
+def _source(module: str) -> Path:
+    path = Path(__file__).parent.joinpath(*module.split(".")[1:])
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
