@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from gpucodec.codecs.options import DecodeOptions, EncodeOptions
 from gpucodec.frames import FrameBatch, FrameSpec
 
-__all__ = ["Codec", "DecodeRequest", "EncodeRequest"]
+__all__ = ["Codec", "DecodeRequest", "EncodeRequest", "why_not_partial"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,9 @@ class DecodeRequest:
     isolate : bool
         Whether native libraries must run in another process even for a small batch, because the bytes
         come from somebody else and a crash must not take this process along.
+    codestreams : sequence of bytes
+        The codestreams, once they are known: a codec may read in their headers what it cannot do. Without them
+        it answers for codestreams that hold nothing unusual.
     """
 
     transfer_syntax_uid: str
@@ -66,6 +69,14 @@ class DecodeRequest:
     options: DecodeOptions = field(default_factory=DecodeOptions)
     first_frame: int = 0
     isolate: bool = False
+    codestreams: Sequence[bytes] = field(default=(), repr=False, compare=False)
+
+
+def why_not_partial(request: DecodeRequest) -> list[str]:
+    """Return what a codec that decodes whole frames alone says to a request for less; nothing to any other."""
+    options = request.options
+    asked = [name for name in ("reduce", "layers", "region") if getattr(options, name)]
+    return [f"whole frames are decoded alone, without {', '.join(asked)}"] if asked else []
 
 
 class Codec(ABC):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gpucodec.backends import KERNEL_BACKENDS, executor, why_unavailable
-from gpucodec.codecs.base import Codec, DecodeRequest, EncodeRequest
+from gpucodec.codecs.base import Codec, DecodeRequest, EncodeRequest, why_not_partial
 from gpucodec.codecs.formats import Family
 from gpucodec.codecs.jpegls_decoding import decode_frames, describe_frames, found_spec
 from gpucodec.codecs.jpegls_encoding import encode_frames, num_scans
@@ -51,9 +51,9 @@ class JpeglsCodec(Codec):
         reasons = self._why_unavailable()
         return reasons + encoding_limits(request.spec.bits_stored, request.options.jls_error)
 
-    def why_not_decode(self, request: DecodeRequest) -> list[str]:  # noqa: ARG002
+    def why_not_decode(self, request: DecodeRequest) -> list[str]:
         """Return the reasons why this codec cannot decode the request."""
-        return self._why_unavailable()
+        return self._why_unavailable() + why_not_partial(request)
 
     def why_slow(self, request: EncodeRequest | DecodeRequest) -> list[str]:
         """Return why a GPU is not worth its while: too few scans."""

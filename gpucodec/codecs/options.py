@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 from gpucodec.codecs.formats import Family, Format, get_format
@@ -15,6 +16,8 @@ __all__ = ["DecodeOptions", "EncodeOptions"]
 
 _MAX_LAYERS = 100  # what OpenJPEG allows
 _DEFAULT_MAX_FRAME_BYTES = 1 << 33
+_MAX_REDUCE = 32  # decomposition levels that COD can tell of, T.800 Table A.15
+_MAX_LAYERS_DECODED = 65535  # likewise, Table A.14
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +108,53 @@ class DecodeOptions:
         reversed order that some broken writers used.
     max_frame_bytes : int
         A frame whose uncompressed size is above this is refused before anything is allocated.
+    reduce : int
+        JPEG 2000 only: how many of the highest resolution levels are left out, 0 to 32; each halves a frame's sides.
+    layers : int
+        JPEG 2000 only: how many quality layers are decoded; 0 for all that there are.
+    region : tuple of int, optional
+        JPEG 2000 only: row, column, rows and columns of the part of each frame that is decoded, in pixels of the
+        whole frame also where `reduce` leaves fewer of them.
     """
 
     rle_segment_order: str = ">"
     max_frame_bytes: int = _DEFAULT_MAX_FRAME_BYTES
+    reduce: int = 0
+    layers: int = 0
+    region: tuple[int, int, int, int] | None = None
 
     def __post_init__(self) -> None:
         """Check the values."""
+        _whole_number("reduce", self.reduce, _MAX_REDUCE)
+        _whole_number("layers", self.layers, _MAX_LAYERS_DECODED)
+        if self.region is not None:
+            object.__setattr__(self, "region", _region(self.region))
         if self.rle_segment_order not in ("<", ">"):
             raise ParameterError(f"An 'rle_segment_order' of '{self.rle_segment_order}' is not allowed, use '>' or '<'")
         if self.max_frame_bytes < 1:
             raise ParameterError(f"A 'max_frame_bytes' of '{self.max_frame_bytes}' is not allowed, must be 1 or more")
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether less than everything in a codestream is asked for."""
+        return bool(self.reduce or self.layers or self.region)
+
+
+def _whole_number(name: str, value: Any, largest: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, Integral) or not 0 <= int(value) <= largest:
+        raise ParameterError(f"A '{name}' of '{value}' is not allowed, must be an integer in 0 to {largest}")
+
+
+def _region(value: Any) -> tuple[int, int, int, int]:
+    region = tuple(value) if isinstance(value, Iterable) else ()
+    whole = all(isinstance(number, Integral) and not isinstance(number, bool) for number in region)
+    if len(region) != 4 or not whole or min(region[:2]) < 0 or min(region[2:]) < 1:
+        raise ParameterError(
+            f"A 'region' of '{value}' is not allowed, must be (row, column, rows, columns), the first two 0 or more "
+            "and the last two 1 or more"
+        )
+    row, column, rows, columns = (int(number) for number in region)
+    return row, column, rows, columns
 
 
 def _jls_error(value: Any) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from gpucodec.backends import KERNEL_BACKENDS, executor, why_unavailable
-from gpucodec.codecs.base import Codec, DecodeRequest, EncodeRequest
+from gpucodec.codecs.base import Codec, DecodeRequest, EncodeRequest, why_not_partial
 from gpucodec.codecs.formats import Family
 from gpucodec.codecs.rle_decoding import Decoding, frames_to_decode
 from gpucodec.codecs.rle_encoding import encode_portion, frames_to_encode
@@ -45,7 +45,7 @@ class RleCodec(Codec):
 
     def why_not_decode(self, request: DecodeRequest) -> list[str]:
         """Return the reasons why this codec cannot decode the request."""
-        return self._why_not(request.spec)
+        return self._why_not(request.spec) + why_not_partial(request)
 
     def _why_not(self, spec: FrameSpec) -> list[str]:
         reasons = [reason] if (reason := why_unavailable(self.backend)) else []

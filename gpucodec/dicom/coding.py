@@ -145,14 +145,17 @@ def decode_frames(
     output : str
         ``"numpy"`` for an array on the host, ``"cupy"`` for one on the GPU.
     **options
-        Options of `gpucodec.codecs.options.DecodeOptions`.
+        Options of `gpucodec.codecs.options.DecodeOptions`. Of JPEG 2000 frames a part can be decoded: `reduce`
+        leaves out that many of the highest resolution levels, `layers` decodes the first quality layers alone, and
+        `region`, ``(row, column, rows, columns)`` in pixels of the whole frame, decodes what lies there.
 
     Returns
     -------
     numpy.ndarray or cupy.ndarray
         ``(frames, rows, columns)`` or ``(frames, rows, columns, samples)`` of `spec`'s dtype, always
-        colour-by-pixel. Frames with a photometric interpretation of ``"YBR_RCT"`` or ``"YBR_ICT"`` come as
-        RGB; other colour spaces stay what they are.
+        colour-by-pixel. Frames with a photometric interpretation of ``"YBR_RCT"`` or ``"YBR_ICT"`` come as RGB;
+        other colour spaces stay what they are. With `reduce` of n, rows and columns are those from
+        ``ceil(first / 2**n)`` to ``ceil(end / 2**n)`` of the frame or the region (T.800 B.5).
 
     Raises
     ------
@@ -166,6 +169,16 @@ def decode_frames(
         If the backend, or the GPU that `output` needs, cannot be used here.
     LimitExceededError
         If one frame is above `max_frame_bytes`.
+
+    Examples
+    --------
+    >>> import numpy as np, gpucodec
+    >>> spec, uid = gpucodec.FrameSpec(512, 512), "1.2.840.10008.1.2.4.90"
+    >>> codestreams = gpucodec.encode_frames(np.zeros((1, 512, 512), "u1"), uid, spec=spec)
+    >>> gpucodec.decode_frames(codestreams, uid, spec=spec, reduce=3).shape
+    (1, 64, 64)
+    >>> gpucodec.decode_frames(codestreams, uid, spec=spec, region=(100, 200, 50, 60)).shape
+    (1, 50, 60)
     """
     if output not in ("numpy", "cupy"):
         raise ParameterError(f"An 'output' of '{output}' is not allowed, must be 'numpy' or 'cupy'")
@@ -237,8 +250,11 @@ def decode_batch(codestreams: Sequence[bytes], request: DecodeRequest, backend: 
         As `decode_frames` does.
     """
     codestreams = _checked(codestreams, request)
+    request = replace(request, codestreams=codestreams)
     choice = choose(request, backend)
     found = choice.codec.decode_batch(codestreams, request)
+    if request.options.is_partial:  # how much is there depends on where in the codestream's own grid a frame begins
+        request = replace(request, spec=request.spec.replace(rows=found.spec.rows, columns=found.spec.columns))
     return Decoded(conform(_with_own_colour(found, codestreams, request), request), choice)
 
 
@@ -280,11 +296,27 @@ def _checked(codestreams: Sequence[bytes], request: DecodeRequest) -> list[bytes
     if len(codestreams) != request.num_frames:
         raise ParameterError(f"{len(codestreams)} codestreams were given for {request.num_frames} frames")
     limit = request.options.max_frame_bytes
-    if request.spec.num_bytes > limit:
-        raise LimitExceededError(
-            f"A frame of {request.spec.num_bytes} bytes is above 'max_frame_bytes', which is {limit}"
-        )
+    if (num_bytes := _asked_bytes(request)) > limit:
+        raise LimitExceededError(f"A frame of {num_bytes} bytes is above 'max_frame_bytes', which is {limit}")
     return [_as_bytes(codestream, request.first_frame + k) for k, codestream in enumerate(codestreams)]
+
+
+def _asked_bytes(request: DecodeRequest) -> int:
+    """Return how many bytes of each frame are asked for.
+
+    Raises
+    ------
+    ParameterError
+        If a region is not within the frame.
+    """
+    spec, options = request.spec, request.options
+    row, column, rows, columns = options.region or (0, 0, spec.rows, spec.columns)
+    if row + rows > spec.rows or column + columns > spec.columns:
+        raise ParameterError(
+            f"A 'region' of {options.region} is not within a frame of {spec.rows} rows and {spec.columns} columns"
+        )
+    least = [max(1, length >> options.reduce) for length in (rows, columns)]
+    return spec.replace(rows=least[0], columns=least[1]).num_bytes
 
 
 def decode_options(options: dict[str, Any]) -> DecodeOptions:

@@ -140,8 +140,8 @@ def decompress(
     generate_instance_uid : bool
         Give the dataset a new SOP Instance UID.
     **options
-        Options of `gpucodec.codecs.options.DecodeOptions`; ``decoding_plugin="gpucodec"`` is accepted for
-        pydicom's sake.
+        Options of `gpucodec.codecs.options.DecodeOptions` that are about whole frames;
+        ``decoding_plugin="gpucodec"`` is accepted for pydicom's sake.
 
     Returns
     -------
@@ -158,6 +158,10 @@ def decompress(
         If no backend here can do it, the one asked for cannot, or a frame is above `max_frame_bytes`.
     """
     checked = decode_options(_without_plugin(options, "decoding_plugin"))
+    if checked.is_partial:
+        raise ParameterError(
+            "A dataset is decompressed as a whole; 'reduce', 'layers' and 'region' are options of 'decode_frames'"
+        )
     uid = transfer_syntax_of(ds)
     if not uid.is_compressed:
         raise ParameterError("The dataset is already uncompressed")

@@ -48,7 +48,7 @@ def _decode_window(runner: Any, frame_bytes: int) -> FrameWindow[tuple[Any, Fram
     uid, spec, options = str(runner.transfer_syntax), _decode_spec(runner), _decode_options(runner)
 
     def code(sources: Sequence[bytes], first: int) -> list[tuple[Any, FrameSpec]]:
-        request = DecodeRequest(uid, spec, len(sources), options, first)
+        request = DecodeRequest(uid, spec, len(sources), options, first, codestreams=sources)
         found = choose(request).codec.decode_batch(list(sources), request)
         check_fits(found, request)
         return [(frame, found.spec) for frame in found.frames]

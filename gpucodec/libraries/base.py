@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gpucodec.codecs.base import Codec, DecodeRequest, EncodeRequest
+from gpucodec.codecs.base import Codec, DecodeRequest, EncodeRequest, why_not_partial
 from gpucodec.codecs.formats import get_format
 from gpucodec.codecs.options import DecodeOptions
 from gpucodec.codestream.jpeg_headers import FrameHeader, read_frame_header
@@ -78,7 +78,7 @@ class LibraryCodec(Codec):
 
     def why_not_decode(self, request: DecodeRequest) -> list[str]:
         """Return the reasons why this codec cannot decode the request; empty when it can."""
-        return self._why_missing() or self.decode_limits(request)
+        return self._why_missing() or self.decode_limits(request) + why_not_partial(request)
 
     @abstractmethod
     def encode_limits(self, request: EncodeRequest) -> list[str]:

@@ -61,3 +61,35 @@ def test_options_that_do_not_are_refused(uid: str, options: dict, words: str) ->
 def test_a_limit_of_nothing_is_refused() -> None:
     with pytest.raises(ParameterError, match="max_frame_bytes"):
         DecodeOptions(max_frame_bytes=0)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"reduce": -1},
+        {"reduce": 33},
+        {"reduce": True},
+        {"reduce": 1.0},
+        {"layers": -1},
+        {"layers": 65536},
+        {"region": (0, 0, 1)},
+        {"region": (0, 0, 0, 1)},
+        {"region": (-1, 0, 1, 1)},
+        {"region": (0, 0, 1, 1.5)},
+        {"region": 7},
+    ],
+    ids=str,
+)
+def test_parts_that_cannot_be_are_refused(options: dict) -> None:
+    (name,) = options
+    with pytest.raises(ParameterError, match=f"'{name}' of '.*' is not allowed"):
+        DecodeOptions(**options)
+
+
+def test_what_asks_for_a_part() -> None:
+    assert not DecodeOptions().is_partial
+    assert not DecodeOptions(reduce=0, layers=0, region=None).is_partial
+    assert DecodeOptions(reduce=32).is_partial
+    assert DecodeOptions(layers=65535).is_partial
+    assert DecodeOptions(region=[0, 0, 1, 1]).region == (0, 0, 1, 1)
+    assert DecodeOptions(region=[0, 0, 1, 1]).is_partial
