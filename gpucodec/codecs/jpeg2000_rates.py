@@ -20,6 +20,7 @@ GUARD_BITS = 2
 SLACK = 1
 _MAX_BITPLANES = 31
 _COMMENT_BYTES = 39
+_LAST_LAYER_BYTES = 2
 _MAX_LOSSY_PRECISION = 16
 
 # L2 norms of the inverse component transforms' columns.
@@ -146,6 +147,11 @@ def layer_targets(spec: FrameSpec, parameters: CodingParameters, quantizer: Quan
     rest = sum(map(len, tile_part_header(parameters, 0, ()))) + len(EOC)
     room = spec.num_samples * spec.bits_stored / 8
     around = len(header) + max(_COMMENT_BYTES, rest)
+    # Of several layers OpenJPEG gives the last two bytes less.
+    spared = [0] * (len(parameters.ratios) - 1) + [_LAST_LAYER_BYTES * (len(parameters.ratios) > 1)]
     # A target of less than nothing cannot be kept; 0 bytes cannot either, and do not mean everything.
-    targets = [max(0, math.ceil(room / ratio - around)) if ratio > 1 else -1 for ratio in parameters.ratios]
+    targets = [
+        max(0, math.ceil(room / ratio - around - spare)) if ratio > 1 else -1
+        for ratio, spare in zip(parameters.ratios, spared, strict=True)
+    ]
     return np.array(targets, np.float64)
