@@ -1,0 +1,1 @@
+"""Block coding of high-throughput JPEG 2000, T.814."""
