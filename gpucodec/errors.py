@@ -11,16 +11,19 @@
       VerificationError                      what was written does not decode to what was read
       BackendUnavailableError(RuntimeError)  asked for by name, not usable here
       WorkerError(RuntimeError)              a worker process died or ran out of time
+    CodestreamWarning(UserWarning)           the bytes are wrong where the standard lets a decoder carry on
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 __all__ = [
     "BackendUnavailableError",
     "CodestreamError",
+    "CodestreamWarning",
     "GpucodecError",
     "LimitExceededError",
     "ParameterError",
@@ -28,6 +31,8 @@ __all__ = [
     "UnsupportedError",
     "VerificationError",
     "WorkerError",
+    "at_frame",
+    "naming_frame",
 ]
 
 
@@ -131,3 +136,45 @@ class BackendUnavailableError(GpucodecError, RuntimeError):
 
 class WorkerError(GpucodecError, RuntimeError):
     """A worker process died or ran out of time while it worked on a frame."""
+
+
+class CodestreamWarning(UserWarning):
+    """The bytes are wrong where the standard lets a decoder carry on; says what was wrong and where."""
+
+
+def at_frame(error: GpucodecError, frame: int) -> GpucodecError:
+    """Return an error that names the frame it happened in.
+
+    Parameters
+    ----------
+    error : GpucodecError
+        What happened; one that names a frame already stays what it is.
+    frame : int
+        Index of the frame in its file, from 0.
+    """
+    if isinstance(error, CodestreamError):
+        if error.frame is not None:
+            return error
+        place = {"offset": error.offset, "segment": error.segment, "marker": error.marker}
+        return type(error)(error.message, format=error.format, frame=frame, **place)  # type: ignore[arg-type]
+    if isinstance(error, UnsupportedError):
+        return UnsupportedError(f"Frame {frame}: {error.what}", error.reasons)
+    return type(error)(f"Frame {frame}: {error}")
+
+
+@contextmanager
+def naming_frame(frame: int) -> Iterator[None]:
+    """Let the errors that are raised here name the frame.
+
+    Parameters
+    ----------
+    frame : int
+        Index of the frame in its file, from 0.
+    """
+    try:
+        yield
+    except GpucodecError as error:
+        named = at_frame(error, frame)
+        if named is error:
+            raise
+        raise named from error.__cause__

@@ -61,6 +61,8 @@ class DecodeRequest:
     codestreams : sequence of bytes
         The codestreams, once they are known: a codec may read in their headers what it cannot do. Without them
         it answers for codestreams that hold nothing unusual.
+    on_device : bool
+        Whether a codec that works on a GPU may leave the frames there.
     """
 
     transfer_syntax_uid: str
@@ -70,6 +72,7 @@ class DecodeRequest:
     first_frame: int = 0
     isolate: bool = False
     codestreams: Sequence[bytes] = field(default=(), repr=False, compare=False)
+    on_device: bool = False
 
 
 def why_not_partial(request: DecodeRequest) -> list[str]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +15,13 @@ from gpucodec.codecs.buffers import laid_out
 from gpucodec.codecs.jpegls_samples import finish_component, undo_colour_transform, value_bits
 from gpucodec.codecs.jpegls_scans import Scans, portions, sample_bytes, scan_geometry
 from gpucodec.codestream.jpegls import Description, Scan, read_codestream
-from gpucodec.errors import CodestreamError, LimitExceededError, TruncatedCodestreamError, UnsupportedError
+from gpucodec.errors import (
+    CodestreamError,
+    LimitExceededError,
+    TruncatedCodestreamError,
+    UnsupportedError,
+    naming_frame,
+)
 from gpucodec.frames import FrameSpec
 
 __all__ = ["decode_components", "decode_frames", "describe_frames", "found_spec"]
@@ -59,7 +64,7 @@ def describe_frames(
         if alike is not None:
             descriptions.append(alike)
             continue
-        with _named(request.first_frame + index):
+        with naming_frame(request.first_frame + index):
             descriptions.append(read_codestream(codestream, trusting=trusting))
             _check_frame(descriptions[-1], request)
     return descriptions
@@ -156,12 +161,12 @@ def decode_frames(
         part = frames[begin:end].reshape(-1)
         work = _Work(where, codestreams[begin:end], spec.dtype.itemsize, first_frame + begin)
         for index, description in enumerate(descriptions[begin:end]):
-            with _named(first_frame + begin + index):
+            with naming_frame(first_frame + begin + index):
                 for scan in description.scans:
                     work.add(index, description, scan, _frame_planes(description, scan, index, spec))
         work.run(part)
         for index, description in enumerate(descriptions[begin:end]):
-            with _named(first_frame + begin + index):
+            with naming_frame(first_frame + begin + index):
                 _finish(frames[begin + index].reshape(spec.rows, spec.columns, -1), description)
     return frames
 
@@ -309,18 +314,3 @@ class _Work:
         if status == parameters.STATUS_INVALID:
             return CodestreamError("the entropy-coded data has a code that stands for nothing", **place)
         return CodestreamError("there is entropy-coded data after the last sample", **place)
-
-
-@contextmanager
-def _named(frame: int) -> Iterator[None]:
-    """Let errors name the frame."""
-    try:
-        yield
-    except CodestreamError as error:
-        raise type(error)(
-            error.message, format=error.format, frame=frame, offset=error.offset, marker=error.marker
-        ) from None
-    except LimitExceededError as error:
-        raise LimitExceededError(f"Frame {frame}: {error}") from None
-    except UnsupportedError as error:
-        raise UnsupportedError(f"Frame {frame}: {error.what}", error.reasons) from None

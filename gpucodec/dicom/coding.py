@@ -183,7 +183,7 @@ def decode_frames(
     if output not in ("numpy", "cupy"):
         raise ParameterError(f"An 'output' of '{output}' is not allowed, must be 'numpy' or 'cupy'")
     device = executor("cuda") if output == "cupy" else None
-    request = DecodeRequest(str(uid), spec, len(codestreams), decode_options(options))
+    request = DecodeRequest(str(uid), spec, len(codestreams), decode_options(options), on_device=device is not None)
     frames = decode_batch(codestreams, request, backend).batch.frames
     if device is not None:
         return device.upload(frames)

@@ -18,9 +18,9 @@ from gpucodec.codecs.base import Codec, DecodeRequest, EncodeRequest, why_not_pa
 from gpucodec.codecs.formats import get_format
 from gpucodec.codecs.options import DecodeOptions
 from gpucodec.codestream.jpeg_headers import FrameHeader, read_frame_header
-from gpucodec.errors import CodestreamError, GpucodecError, LimitExceededError, UnsupportedError
+from gpucodec.errors import CodestreamError, GpucodecError, LimitExceededError, UnsupportedError, naming_frame
 from gpucodec.frames import FrameBatch, FrameSpec
-from gpucodec.libraries.batch import Work, at_frame, run_in_pool
+from gpucodec.libraries.batch import Work, run_in_pool
 from gpucodec.libraries.pool import Pool, get_pool, why_unavailable
 
 __all__ = ["LibraryCodec", "check_size", "found_spec", "narrow", "read_header", "translated"]
@@ -167,7 +167,7 @@ class LibraryCodec(Codec):
         inspect = import_module(self.module).inspect
         found = set()
         for index, codestream in enumerate(codestreams):
-            with _named(request.first_frame + index):
+            with naming_frame(request.first_frame + index):
                 found.add(inspect(codestream, request.spec, request.options))
         return _common_spec(found) if found else request.spec
 
@@ -180,7 +180,7 @@ class LibraryCodec(Codec):
         function = getattr(import_module(work.module), work.function)
         for index in range(work.num_frames):
             content = memoryview(work.get(index)).tobytes()
-            with _named(work.first_frame + index):
+            with naming_frame(work.first_frame + index):
                 with _lock:
                     result = function(content, work.spec, work.options)
                 result = result if isinstance(result, tuple) else (result, None)
@@ -202,18 +202,6 @@ def _choose_pool(num_frames: int, seconds: float, *, isolate: bool = False) -> P
 def _what(verb: str, request: EncodeRequest | DecodeRequest) -> str:
     entry = get_format(request.transfer_syntax_uid)
     return f"{verb} '{entry.name}' ({entry.uid})"
-
-
-@contextmanager
-def _named(frame: int) -> Iterator[None]:
-    """Let errors name the frame."""
-    try:
-        yield
-    except GpucodecError as error:
-        named = at_frame(error, frame)
-        if named is error:
-            raise
-        raise named from error.__cause__
 
 
 def _common_spec(found: set[FrameSpec]) -> FrameSpec:

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from gpucodec.errors import CodestreamError, GpucodecError, UnsupportedError, WorkerError
+from gpucodec.errors import GpucodecError, WorkerError, at_frame
 from gpucodec.libraries.messages import Task
 from gpucodec.libraries.pool import Pool
 from gpucodec.libraries.process import WorkerDiedError, WorkerProcess
 
-__all__ = ["Work", "at_frame", "run_in_pool"]
+__all__ = ["Work", "run_in_pool"]
 
 # A chunk may take this long, counted by its uncompressed size. The slowest library, OpenJPEG, does more than
 # 10 MB/s on an old core, so that only a worker that will never finish is ended; the 60 s are for a machine
@@ -62,18 +62,6 @@ class Work:
     frame_bytes: int
     get: Callable[[int], Any]
     put: Callable[[int, bytes, Any], None]
-
-
-def at_frame(error: GpucodecError, frame: int) -> GpucodecError:
-    """Return an error that names the frame it happened in."""
-    if isinstance(error, CodestreamError):
-        if error.frame is not None:
-            return error
-        place = {"offset": error.offset, "segment": error.segment, "marker": error.marker}
-        return type(error)(error.message, format=error.format, frame=frame, **place)  # type: ignore[arg-type]
-    if isinstance(error, UnsupportedError):
-        return UnsupportedError(f"Frame {frame}: {error.what}", error.reasons)
-    return type(error)(f"Frame {frame}: {error}")
 
 
 def run_in_pool(work: Work, pool: Pool) -> None:
