@@ -12,7 +12,7 @@ from openjpeg.utils import decode_pixel_data, encode_pixel_data
 
 import gpucodec
 from benchmarks.measure import interleaved
-from benchmarks.workloads import WORKLOADS, Workload
+from benchmarks.workloads import WORKLOADS, single_frames
 from gpucodec.frames import FrameSpec
 
 __all__ = ["rows"]
@@ -26,25 +26,9 @@ def rows(threads: tuple[int, ...], rounds: int) -> Iterator[dict[str, Any]]:
     """Yield a row of results for each number of threads and workload, lossless and at a compression ratio of 10."""
     for number in threads:
         set_num_threads(number)
-        for workload, frames, spec in _workloads():
+        for workload, frames, spec in map(single_frames, WORKLOADS):
             yield _measure(workload, frames, spec, number, rounds, _LOSSLESS)
             yield _measure(workload, frames, spec, number, rounds, _LOSSY)
-
-
-def _workloads() -> Iterator[tuple[str, np.ndarray[Any, Any], FrameSpec]]:
-    """Yield the pictures: all frames of a series, and of the radiographs a single one."""
-    for workload in WORKLOADS:
-        frames, name = workload.frames, workload.name
-        if "CR" in name:
-            frames, name = frames[:1], name.replace("16 CR", "1 CR")
-        yield name, frames, _spec(workload, frames)
-
-
-def _spec(workload: Workload, frames: np.ndarray[Any, Any]) -> FrameSpec:
-    # The bits that the samples need, as the files of these pictures say in Bits Stored.
-    largest = int(max(frames.max(), -int(frames.min()) - 1))
-    bits = largest.bit_length() + (frames.dtype.kind == "i")
-    return workload.spec.replace(bits_stored=bits)
 
 
 def _measure(

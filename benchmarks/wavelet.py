@@ -11,7 +11,7 @@ from gpucodec_kernels.component_transform import Source
 from gpucodec_kernels.target import set_num_threads
 
 from benchmarks.measure import interleaved
-from benchmarks.workloads import WORKLOADS
+from benchmarks.workloads import WORKLOADS, single_frames
 from gpucodec.backends import executor
 
 __all__ = ["rows"]
@@ -25,9 +25,7 @@ def rows(threads: tuple[int, ...], rounds: int) -> Iterator[dict[str, Any]]:
     for number in threads:
         set_num_threads(number)
         for workload in WORKLOADS:
-            frames, name = workload.frames, workload.name
-            if "CR" in name:
-                frames, name = frames[:1], name.replace("16 CR", "1 CR")
+            name, frames, _ = single_frames(workload)
             for codec, transform in (("5/3 wavelet", _reversible(frames)), ("9/7 wavelet", _irreversible(frames))):
                 yield _row(codec, name, frames, number, transform, rounds)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from gpucodec.frames import FrameSpec
 
-__all__ = ["WORKLOADS", "Workload"]
+__all__ = ["WORKLOADS", "Workload", "single_frames"]
 
 
 @dataclass(frozen=True)
@@ -85,3 +85,16 @@ WORKLOADS = (
     Workload("16 US 480x640 RGB", _us),
     Workload("100 tiles 256x256 RGB", _tiles),
 )
+
+
+def single_frames(workload: Workload) -> tuple[str, np.ndarray[Any, Any], FrameSpec]:
+    """Return name, frames and description of a workload: all frames of a series, of the radiographs a single one.
+
+    Bits Stored are those that the samples need, as the files of these pictures say.
+    """
+    frames, name = workload.frames, workload.name
+    if "CR" in name:
+        frames, name = frames[:1], name.replace("16 CR", "1 CR")
+    largest = int(max(frames.max(), -int(frames.min()) - 1))
+    bits = largest.bit_length() + (frames.dtype.kind == "i")
+    return name, frames, workload.spec.replace(bits_stored=bits)

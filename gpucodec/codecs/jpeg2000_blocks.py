@@ -16,9 +16,9 @@ from gpucodec.errors import GpucodecError
 __all__ = ["CodedBlocks", "Piece", "Planned", "code_blocks"]
 
 # What one launch may take for the coded bytes before they are moved together, beside a byte for every other sample.
-_SLOTS_BYTES = 4 << 20
+_SLOTS_BYTES = 2 << 20
 # A lane codes one codeblock after the other in the same scratch, which should stay in the processor's cache.
-_LANES_PER_THREAD = 8
+_LANES_PER_THREAD = 4
 _SMALLEST_SLOT = 256
 
 
@@ -151,7 +151,7 @@ class _Coder:
         pieces: list[Piece] = []
         first = 0
         while first < self.count:
-            room = max(_SLOTS_BYTES, self.planes.size // 2)
+            room = max(_SLOTS_BYTES, self.planes.size // 8)
             count = min(self.count - first, max(1, room // self.slot_bytes))
             overflow = self._launch(first, count)
             if overflow:
