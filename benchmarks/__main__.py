@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import jpeg2000, jpegls, rle, wavelet
-from benchmarks.measure import environment
+from gpucodec.comparison.environment import environment
 
 _CODECS: dict[str, Callable[[tuple[int, ...], int], Iterator[dict[str, Any]]]] = {
     "rle": rle.rows,

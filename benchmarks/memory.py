@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measure import environment
 from benchmarks.workloads import WORKLOADS, single_frames
 from gpucodec import backends
 from gpucodec.codecs.jpeg2000 import encode_frames, parameters_for
 from gpucodec.codecs.options import EncodeOptions
+from gpucodec.comparison.environment import environment
 from gpucodec.frames import FrameBatch, FrameSpec
 
 _RESULTS = Path(__file__).parent / "results"

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from gpucodec.comparison.pictures import from_file, histology_tiles, shifted_copies
+from gpucodec.dicom.sample_files import sample_file
 from gpucodec.frames import FrameSpec
 
 __all__ = ["WORKLOADS", "Workload", "single_frames"]
@@ -40,43 +42,34 @@ class Workload:
         return FrameSpec.from_array(self.frames)
 
 
-def _dicom(name: str) -> np.ndarray[Any, Any]:
-    import pydicom
-    from pydicom.data import get_testdata_file
-
-    path = get_testdata_file(name, download=False)
+def _series(name: str) -> np.ndarray[Any, Any]:
+    path = sample_file(name)
     if path is None:
         raise FileNotFoundError(f"{name} was not found; install pydicom-data")
-    return pydicom.dcmread(path).pixel_array
-
-
-def _rolled(picture: np.ndarray[Any, Any], count: int) -> np.ndarray[Any, Any]:
-    """Make a series of a picture: shifted copies, so that no two frames are the same bytes."""
-    return np.stack([np.roll(picture, 3 * shift, axis=1) for shift in range(count)])
+    return shifted_copies(from_file(path, max_frames=1, max_bytes=1 << 30).frames[0], 16)
 
 
 @cache
 def _ct() -> np.ndarray[Any, Any]:
-    return _rolled(_dicom("693_UNCR.dcm"), 16)
+    return _series("693_UNCR.dcm")
 
 
 @cache
 def _cr() -> np.ndarray[Any, Any]:
-    return _rolled(_dicom("RG1_UNCI.dcm"), 16)
+    return _series("RG1_UNCI.dcm")
 
 
 @cache
 def _us() -> np.ndarray[Any, Any]:
-    return _rolled(_dicom("US1_UNCI.dcm"), 16)
+    return _series("US1_UNCI.dcm")
 
 
 @cache
 def _tiles() -> np.ndarray[Any, Any]:
-    from skimage.data import immunohistochemistry
-
-    picture = immunohistochemistry()
-    corners = [(row, column) for row in range(0, 257, 28) for column in range(0, 257, 28)]
-    return np.stack([picture[row : row + 256, column : column + 256] for row, column in corners])
+    tiles = histology_tiles()
+    if tiles is None:
+        raise ModuleNotFoundError("scikit-image is not installed")
+    return tiles
 
 
 WORKLOADS = (

@@ -7,6 +7,7 @@ Numba's CUDA target.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -14,12 +15,13 @@ import numpy as np
 
 from gpucodec.errors import BackendUnavailableError
 
-__all__ = ["KERNEL_BACKENDS", "Executor", "executor", "why_unavailable"]
+__all__ = ["KERNEL_BACKENDS", "Executor", "device_seconds", "executor", "why_unavailable"]
 
 KERNEL_BACKENDS = ("cpu", "cuda", "simulator")
 
 _LARGEST_SCRATCH = 64 << 20  # what a thread keeps of each name, at most
 _CACHE_LINE = 64
+_COLD_BYTES = 256 << 20
 _kept = threading.local()
 
 
@@ -145,6 +147,25 @@ def executor(backend: str) -> Executor:
     if reason := why_unavailable(backend):
         raise BackendUnavailableError(f"The backend '{backend}' cannot be used here: {reason}")
     return _CudaExecutor(backend) if backend == "cuda" else Executor(backend)
+
+
+def device_seconds(call: Callable[[], Any]) -> float:
+    """Return how many seconds of the GPU's clock lie between the begin and the end of a call, its caches cold before.
+
+    Parameters
+    ----------
+    call : callable
+        What to run; it uses the current stream.
+    """
+    import cupy
+
+    cupy.zeros(_COLD_BYTES, "u1")  # more than any GPU's second-level cache holds
+    begin, end = cupy.cuda.Event(), cupy.cuda.Event()
+    begin.record()
+    call()
+    end.record()
+    end.synchronize()
+    return float(cupy.cuda.get_elapsed_time(begin, end)) / 1e3
 
 
 @cache

@@ -26,9 +26,10 @@ ARROWS = {
     "libraries": _LOW | {"codecs"},
     "dicom": _LOW | _CODECS,
     "transcoder": _LOW | _CODECS | {"dicom"},
-    "cli": _LOW | _CODECS | {"dicom", "transcoder", "__init__"},
+    "comparison": _LOW | _CODECS | {"dicom", "transcoder"},
+    "cli": _LOW | _CODECS | {"dicom", "transcoder", "comparison", "__init__"},
 }
-KERNEL_USERS = {"backends", "codecs", "codestream", "transcoder", "cli"}
+KERNEL_USERS = {"backends", "codecs", "codestream", "transcoder", "comparison", "cli"}
 PYDICOM_USERS = {"dicom"}
 # The seam on either side, and the one instruction that each target spells in its own way.
 GPU_FILES = {PACKAGE / "backends.py", KERNELS / "target.py", KERNELS / "bits.py"}

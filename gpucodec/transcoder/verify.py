@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from typing import Any
-
-import numpy as np
 
 from gpucodec.codecs.options import EncodeOptions
 from gpucodec.errors import CodestreamError, LimitExceededError, ParameterError, UnsupportedError, VerificationError
 from gpucodec.frames import TAGS, FrameBatch
+from gpucodec.transcoder.differences import difference, peak_ratio
 
 __all__ = ["Comparison", "allowed_error", "compare"]
 
@@ -18,7 +16,6 @@ __all__ = ["Comparison", "allowed_error", "compare"]
 _SAME = ("rows", "columns", "samples_per_pixel", "bits_stored", "pixel_representation", "photometric_interpretation")
 # A decoded frame is no longer subsampled, and no longer transformed by its codestream.
 _DECODED = {"YBR_FULL_422": "YBR_FULL", "YBR_RCT": "RGB", "YBR_ICT": "RGB"}
-_CHUNK_SAMPLES = 1 << 20  # differences are taken in 64 bits, a piece of a frame at a time
 
 
 def allowed_error(options: EncodeOptions) -> int | None:
@@ -47,7 +44,7 @@ class Comparison:
         self.max_abs_error = 0
         self._squared_error = 0.0
         self._num_samples = 0
-        self._peak = 0
+        self._value_range = (0, 0)
 
     def add(self, expected: FrameBatch, actual: FrameBatch) -> None:
         """Compare a batch.
@@ -58,28 +55,24 @@ class Comparison:
             Names the first frame that differs more than is allowed.
         """
         _check_same_kind(expected, actual)
-        low, high = expected.spec.value_range
-        self._peak = high - low
+        self._value_range = expected.spec.value_range
         for index in range(len(expected)):
             self._add_frame(expected.frames[index], actual.frames[index], expected.first_frame + index)
 
     def _add_frame(self, expected: Any, actual: Any, frame: int) -> None:
         self._num_samples += expected.size
-        if np.array_equal(expected, actual):
-            return
-        largest, squared = _differences(expected, actual)
-        self.max_abs_error = max(self.max_abs_error, largest)
-        self._squared_error += squared
-        if self.allowed is not None and largest > self.allowed:
+        found = difference(expected, actual)
+        self.max_abs_error = max(self.max_abs_error, found.largest)
+        self._squared_error += found.squared
+        if self.allowed is not None and found.largest > self.allowed:
             most = f", at most {self.allowed} is allowed" if self.allowed else ""
             raise VerificationError(
-                f"Frame {frame} does not decode to what was read: samples differ by up to {largest}{most}"
+                f"Frame {frame} does not decode to what was read: samples differ by up to {found.largest}{most}"
             )
-        mean = squared / expected.size
-        if self.allowed is None and mean > 1.25 * float(np.var(expected, dtype=np.float64)) + 1.0:
+        if self.allowed is None and found.is_no_likeness:
             raise VerificationError(
-                f"Frame {frame} does not look like what was read: its mean squared error of {mean:.4g} is above that "
-                "of a uniform frame; ask for a lower compression ratio"
+                f"Frame {frame} does not look like what was read: its mean squared error of {found.mean_squared:.4g} "
+                "is above that of a uniform frame; ask for a lower compression ratio"
             )
 
     @property
@@ -90,7 +83,7 @@ class Comparison:
         """
         if not self._squared_error:
             return None
-        return 10.0 * math.log10(self._peak**2 * self._num_samples / self._squared_error)
+        return peak_ratio(self._squared_error, self._num_samples, self._value_range)
 
 
 def compare(expected: Iterable[FrameBatch], actual: Iterable[FrameBatch], allowed: int | None) -> Comparison:
@@ -144,15 +137,3 @@ def _check_same_kind(expected: FrameBatch, actual: FrameBatch) -> None:
             raise VerificationError(
                 f"What was written decodes with a {TAGS[name]} of '{now}', what was read has '{was}'"
             )
-
-
-def _differences(expected: Any, actual: Any) -> tuple[int, float]:
-    """Return the largest absolute and the sum of the squared differences."""
-    first, second = expected.reshape(-1), actual.reshape(-1)
-    largest, squared = 0, 0.0
-    for start in range(0, first.size, _CHUNK_SAMPLES):
-        piece = first[start : start + _CHUNK_SAMPLES].astype(np.int64)
-        piece -= second[start : start + _CHUNK_SAMPLES].astype(np.int64)
-        largest = max(largest, int(np.abs(piece).max()))
-        squared += float(np.square(piece, dtype=np.float64).sum())
-    return largest, squared
