@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gpucodec.backends import Executor
+from gpucodec.codecs.jpeg2000_pruning import Pruning
 from gpucodec.codecs.prefix_sum import exclusive_prefix_sum
 from gpucodec.codestream.j2k_geometry import Geometry
 from gpucodec.errors import GpucodecError
@@ -39,7 +40,11 @@ class Planned:
     with_pass_lengths : bool
         Whether the lengths of passes are needed, not only of codeblocks.
     with_distortion : bool
-        Whether the passes' distortions are needed.
+        Whether the passes' distortions and ranks are needed.
+    component_weights : array
+        float64, one a component: what a squared error counts in the frame.
+    room : float or None
+        Bytes that a frame's passes are certain not to exceed, where that is known.
     with_rest : bool
         Whether the squared error that all passes leave is needed.
     """
@@ -50,6 +55,8 @@ class Planned:
     style: int
     with_pass_lengths: bool
     with_distortion: bool
+    component_weights: npt.NDArray[np.float64]
+    room: float | None
     with_rest: bool
 
 
@@ -77,6 +84,8 @@ class CodedBlocks:
         int32, ``(codeblocks, max_passes)`` flat, cumulative, if they were asked for.
     pass_distortions : array
         float64, likewise, if they were asked for.
+    ranks : array
+        int32, likewise: the slopes' ranks, see `gpucodec_kernels.tier2.allocation`.
     rests : array or None
         float64, one a codeblock: squared error that all passes leave, if it was asked for.
     max_passes : int
@@ -89,6 +98,7 @@ class CodedBlocks:
     passes: Any
     pass_lengths: Any
     pass_distortions: Any
+    ranks: Any
     rests: Any | None
     max_passes: int
 
@@ -146,6 +156,10 @@ class _Coder:
         all_passes = self.count * self.max_passes
         self.pass_lengths = where.empty(all_passes if planned.with_pass_lengths else 1, np.int32)
         self.distortions = where.empty(all_passes if planned.with_distortion else 1, np.float64)
+        self.ranks = where.empty(all_passes if planned.with_distortion else 1, np.int32)
+        # What is known of a part of a frame tells what the rest cannot have.
+        in_parts = planned.room is not None and self.count == len(planned.component_weights) * self.num_blocks
+        self.pruning = Pruning(planned.room, self.max_passes) if planned.room is not None and in_parts else None
 
     def run(self) -> CodedBlocks:
         pieces: list[Piece] = []
@@ -157,6 +171,8 @@ class _Coder:
             if overflow:
                 self.slot_bytes = self.worst_slot_bytes
                 continue
+            if self.planned.with_distortion:
+                self._rank(first, count)
             pieces.append(self._in_slots(count) if count == self.count else self._compacted(first, count))
             first += count
         return CodedBlocks(
@@ -166,6 +182,7 @@ class _Coder:
             self.passes,
             self.pass_lengths,
             self.distortions,
+            self.ranks,
             self._rests(),
             self.max_passes,
         )
@@ -214,6 +231,15 @@ class _Coder:
     def _slots(self, count: int) -> Any:
         return self.where.scratch("block_slots", count * self.slot_bytes, np.uint8)
 
+    def _rank(self, first: int, count: int) -> None:
+        from gpucodec_kernels.tier2 import allocation
+
+        weights = self.planned.component_weights
+        self.where.launch(
+            allocation.rank_passes, count, first, len(weights), self.num_blocks, self.max_passes,
+            self.where.upload(weights), self.passes, self.pass_lengths, self.distortions, self.ranks,
+        )  # fmt: skip
+
     def _in_slots(self, count: int) -> Piece:
         offsets = np.arange(count, dtype=np.int64) * self.slot_bytes
         return Piece(0, count, self._slots(count), self.where.upload(offsets))
@@ -222,6 +248,15 @@ class _Coder:
         """Move the bytes together, so that the slots can be used again."""
         from gpucodec_kernels.tier2 import gather
 
+        if self.pruning:
+            members, all_passes = (
+                slice(first, first + count),
+                slice(first * self.max_passes, (first + count) * self.max_passes),
+            )
+            self.pruning.prune(
+                self.where, self.passes[members], self.lengths[members], self.pass_lengths[all_passes],
+                self.ranks[all_passes],
+            )  # fmt: skip
         offsets = exclusive_prefix_sum(self.where, self.lengths[first : first + count], count)
         coded = self.where.empty(max(1, int(self.where.download(offsets[-1:])[0])), np.uint8)
         self.where.launch(gather.compact_codeblock, count, self._slots(count), self.slot_bytes, offsets, coded)

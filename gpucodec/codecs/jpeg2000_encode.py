@@ -57,6 +57,9 @@ def encode_portion(
     quantizer = choose_quantizer(spec, parameters)
     planes = _transformed(where, frames, spec, parameters, quantizer)
     geometry = plane_geometry(spec.rows, spec.columns, parameters)
+    components = spec.samples_per_pixel
+    weights = component_weights(parameters, components)
+    targets = layer_targets(spec, parameters, quantizer)
     planned = Planned(
         quantizer.bitplanes,
         quantizer.weights,
@@ -64,16 +67,15 @@ def encode_portion(
         int(parameters.codeblock_style),
         parameters.needs_pass_lengths,
         parameters.needs_allocation,
+        weights,
+        targets[-1] if parameters.ratios and targets[-1] >= 0 else None,
         bool(parameters.psnr),
     )
-    components = spec.samples_per_pixel
     shape = (spec.rows, spec.columns)
     blocks = code_blocks(where, planes, len(frames) * components, shape, geometry, planned)
     del planes
     tier2 = Tier2(where, *shape, components, len(frames), parameters, blocks, SLACK)
     if parameters.needs_allocation:
-        targets = layer_targets(spec, parameters, quantizer)
-        weights = component_weights(parameters, components)
         layer_passes, status = tier2.allocate(weights, targets, blocks.rests)
         _check_fits(status, spec, parameters, first_frame)
     else:

@@ -177,12 +177,6 @@ class Tier2:
 
         where, blocks, tables = self.where, self.blocks, self.tables
         weights = where.upload(component_weights)
-        codeblocks = self.geometry.num_codeblocks
-        ranks = where.empty(self.num_frames * self.of_frame * blocks.max_passes, np.int32)
-        where.launch(
-            allocation.rank_passes, self.num_frames * self.of_frame, self.components, codeblocks, blocks.max_passes,
-            weights, blocks.passes, blocks.pass_lengths, blocks.pass_distortions, ranks,
-        )  # fmt: skip
         layer_passes = where.empty(self.num_frames * self.layers * self.of_frame, np.int32)
         status = where.empty(self.num_frames * self.layers, np.int32)
         shared = map(where.upload, (tables.precincts, tables.bands, tables.tree))
@@ -190,8 +184,8 @@ class Tier2:
         where.launch(
             allocation.allocate_layers, self.num_frames, self.geometry.num_precincts, *self._shape,
             int(rests is not None), self.slot_bytes, *shared, blocks.zero_bitplanes, blocks.passes, blocks.lengths,
-            blocks.pass_lengths, weights, blocks.pass_distortions, ranks, where.upload(targets), left, layer_passes,
-            *self.state, *self._new_state("_trial"), self.headers, status,
+            blocks.pass_lengths, weights, blocks.pass_distortions, blocks.ranks, where.upload(targets), left,
+            layer_passes, *self.state, *self._new_state("_trial"), self.headers, status,
         )  # fmt: skip
         return layer_passes, where.download(status).reshape(self.num_frames, self.layers)
 

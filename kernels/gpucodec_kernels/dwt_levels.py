@@ -26,7 +26,7 @@ _INDICES = 16
 MIN_PAIRS = 16
 ALIGNED = uint64(0xFFFFFFFFFFFFFFF0)  # whole vectors of 64 bytes
 
-_KEPT_SAMPLES = 1 << 20  # of more than these, the memory of LLs is given back
+_KEPT_SAMPLES = 1 << 20  # of more than these, memory is given back
 
 
 def line_pitch(columns: int) -> int:
@@ -97,11 +97,11 @@ def walk_levels(where: Any, source: Source, levels: int, dtype: str, num_lines: 
         low_rows, low_columns = (rows + 1) // 2, (columns + 1) // 2
         low_size = low_rows * low_columns
         is_last = number == levels or low_size == 1
-        low = empty if is_last else _low_pass(where, source, number, source.num_planes * low_size, dtype)
+        low = empty if is_last else _kept(where, source, f"dwt_low{number % 2}", source.num_planes * low_size, dtype)
         groups = max(1, min(-(-_INDICES // frames), low_rows // MIN_PAIRS))
         pairs = -(-low_rows // groups)
         num_values = frames * groups * components * num_lines * line_pitch(columns)
-        lines = where.scratch("dwt_lines", num_values, dtype)
+        lines = _kept(where, source, "dwt_lines", num_values, dtype)
         layout = (*strides, rows, columns, components)
         yield Level(number, is_last, frames, low_input, layout, groups, pairs, low, (low_size, low_columns), lines)
         if is_last:
@@ -110,8 +110,8 @@ def walk_levels(where: Any, source: Source, levels: int, dtype: str, num_lines: 
         frames, components, strides = source.num_planes, 1, (rows * columns, columns, 1, 0)
 
 
-def _low_pass(where: Any, source: Source, number: int, size: int, dtype: str) -> Any:
-    """Return memory for a level's LL: kept for the next portion, or given back where frames are large."""
+def _kept(where: Any, source: Source, name: str, size: int, dtype: str) -> Any:
+    """Return memory that is kept for the next portion, or given back where frames are large."""
     if source.num_planes * source.rows * source.columns > _KEPT_SAMPLES:
         return where.empty(size, dtype)
-    return where.scratch(f"dwt_low{number % 2}", size, dtype)
+    return where.scratch(name, size, dtype)

@@ -81,14 +81,16 @@ def measure_rest(index, planes, plane_size, row_stride, table, weights, codebloc
     rests[index] = total * weights[member] / (unit * unit)
 
 
-@kernel("int32, int32, int32, float64[::1], int32[::1], int32[::1], float64[::1], int32[::1]")
+@kernel("int64, int32, int32, int32, float64[::1], int32[::1], int32[::1], float64[::1], int32[::1]")
 def rank_passes(
-    index, components, codeblocks, max_passes, component_weights, passes, pass_lengths, pass_distortions, ranks
-):
-    """Rank the coding passes of one codeblock."""
-    weight = component_weights[int64((index // codeblocks) % components)]
-    first = int64(index) * int64(max_passes)
-    count = int64(passes[index])
+    index, first_codeblock, components, codeblocks, max_passes, component_weights, passes, pass_lengths,
+    pass_distortions, ranks,
+):  # fmt: skip
+    """Rank the coding passes of one codeblock, counted from `first_codeblock` on."""
+    codeblock = first_codeblock + int64(index)
+    weight = component_weights[(codeblock // int64(codeblocks)) % int64(components)]
+    first = codeblock * int64(max_passes)
+    count = int64(passes[codeblock])
     corner = int64(-1)
     length = int32(0)
     distortion = float64(0)
