@@ -10,8 +10,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy.typing as npt
 
 from gpucodec.codecs.options import DecodeOptions, EncodeOptions
+from gpucodec.errors import UnsupportedError
 from gpucodec.frames import FrameBatch, FrameSpec
 
 __all__ = ["Codec", "DecodeRequest", "EncodeRequest", "why_not_partial"]
@@ -91,10 +95,13 @@ class Codec(ABC):
         What ran, as reports name it, such as ``"rle"`` or ``"pylibjpeg-openjpeg"``.
     backend : str
         What executes it: ``"cpu"``, ``"cuda"``, ``"simulator"``, ``"nvjpeg2k"`` or ``"library"``.
+    decodes_components : bool
+        Whether `decode_components` is there.
     """
 
     name: str
     backend: str
+    decodes_components = False
 
     @abstractmethod
     def why_not_encode(self, request: EncodeRequest) -> list[str]:
@@ -134,3 +141,13 @@ class Codec(ABC):
         CodestreamError
             Names the frame, counted from the request's `first_frame`.
         """
+
+    def decode_components(self, codestream: bytes, options: DecodeOptions) -> list[npt.NDArray[Any]]:  # noqa: ARG002
+        """Decode one codestream's components, each at its own size; where `decodes_components` says so.
+
+        Raises
+        ------
+        UnsupportedError
+            Where it does not, or if the codestream has what is not decoded here.
+        """
+        raise UnsupportedError(f"{self.name} does not decode components one by one")
