@@ -1,8 +1,8 @@
 """Significance and exponents of quads, T.814 7.3.4 to 7.3.6: MEL events and VLC codewords to one word a quad.
 
-Codeblocks of equal width are decoded side by side, `slots` of them: each step takes many look-ups one after the other,
-and the next codeblock's need not wait for them. On a CPU with gathering loads the compiler makes vectors of the loop over
-slots. A word of a quad is the entry of `decode_tables` with its unsigned residual u from bit 24 on.
+Codeblocks of equal width are decoded side by side, `slots` of them: each step takes look-ups one after the other, and
+the next codeblock's need not wait for them. A word of a quad is the entry of `decode_tables` with its unsigned residual
+u from bit 24 on.
 
 A row of quads lies in a buffer of ``(quads + 3) * slots`` words, `slots` a quad; one quad of zeros stands before it and
 at least one after it.
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from numpy import uint32, uint64
 
-from gpucodec_kernels.ht.decode_streams import EVENTS, LEFT, POSITION, load_unaligned, read_events
+from gpucodec_kernels.ht.decode_streams import EVENTS, LEFT, POSITION, ROWS, STOP, load_unaligned, read_events
 from gpucodec_kernels.ht.decode_tables import (
     CONTEXT_MASK,
     FIRST_RESIDUALS,
@@ -125,6 +125,9 @@ def decode_quads(slots, width, rows, state, data, window, tables, contexts, row,
                 decode_pairs(True, slots, state, window, tables, contexts, row[slots:], begin, end)
             else:
                 decode_pairs(False, slots, state, window, tables, contexts, row[slots:], begin, end)
+        for slot in range(slots):
+            if number + _ONE == state[uint64(ROWS) * slots + slot]:
+                state[uint64(STOP) * slots + slot] = state[uint64(POSITION) * slots + slot]
         find_contexts(slots, row, contexts, width * slots)
         for slot in range(slots):
             first = slot * stride + number * width

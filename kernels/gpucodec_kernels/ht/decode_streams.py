@@ -14,15 +14,17 @@ from typing import Any
 from numpy import uint8, uint32, uint64
 
 from gpucodec_kernels.bits import leading_zeros, trailing_zeros
-from gpucodec_kernels.target import device_function, instruction
 from gpucodec_kernels.jpegls.bits import swap_bytes
+from gpucodec_kernels.target import device_function, instruction
 from gpucodec_kernels.words import first_set_byte, load_word, store_word, zero_bytes
 
 # Fields of the state: the next VLC bit; what the quad on the left adds to the context; the MEL events that wait; the
 # next MEL byte in `data` and the end of the segment; the last MEL byte; bits not yet used, the last the least
 # significant, and their number; the coder's state; what is left of a run, twice the zeros and whether a one follows.
 POSITION, LEFT, EVENTS, MEL_NEXT, MEL_END, MEL_LAST, MEL_BITS, MEL_FILL, MEL_STATE, MEL_RUN = range(10)
-NUM_FIELDS = 10
+# Rows of quads of the codeblock; VLC bits that there are; the next VLC bit after the last row.
+ROWS, NUM_BITS, STOP = 10, 11, 12
+NUM_FIELDS = 13
 
 NO_EVENTS = 1  # the word of events while none waits
 MOST_EVENTS = 48  # that a chunk of quads can take
@@ -65,7 +67,7 @@ def start_mel(state, slots, slot, begin, end):
     state[uint64(EVENTS) * slots + slot] = uint64(NO_EVENTS)
     state[uint64(MEL_NEXT) * slots + slot] = begin
     state[uint64(MEL_END) * slots + slot] = end
-    for field in range(MEL_LAST, NUM_FIELDS):
+    for field in range(MEL_LAST, MEL_RUN + 1):
         state[uint64(field) * slots + slot] = _ZERO
 
 
