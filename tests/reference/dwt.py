@@ -8,11 +8,13 @@ ALPHA, BETA, GAMMA, DELTA = -1.586134342059924, -0.052980118572961, 0.8829110755
 K = 1.230174104914001
 
 Analysis = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-Synthesis = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Synthesis = Callable[..., np.ndarray]
 
 
 def _extended(signal: np.ndarray, reach: int) -> np.ndarray:
-    """Extend symmetrically about the first and the last sample (F.4.7); `reach` is even, so that odd stays odd."""
+    """Extend symmetrically about the first and the last sample (F.4.7); an even `reach` keeps odd places odd."""
+    if signal.size == 0:
+        return np.empty((*signal.shape[:-1], signal.shape[-1] + 2 * reach), signal.dtype)
     return np.pad(signal, [(0, 0)] * (signal.ndim - 1) + [(reach, reach)], mode="reflect")
 
 
@@ -28,15 +30,15 @@ def analyse_53(signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return y[..., 0::2], y[..., 1::2]
 
 
-def synthesise_53(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Return the samples that low-pass and high-pass ones stand for (F.3.8.1)."""
-    length = low.shape[-1] + high.shape[-1]
+def synthesise_53(low: np.ndarray, high: np.ndarray, first: int = 0) -> np.ndarray:
+    """Return the samples from place `first` on that low-pass and high-pass ones stand for (F.3.6, F.3.8.1)."""
+    length, parity = low.shape[-1] + high.shape[-1], first % 2
     if length == 1:
-        return low
-    x = _extended(_interleaved(low, high), 4).astype(np.int64)
+        return np.sign(high) * (abs(high) // 2) if parity else low  # where it is odd, as OpenJPEG rounds
+    x = _extended(_interleaved(low, high, parity), 4 + parity).astype(np.int64)
     x[..., 2:-2:2] -= (x[..., 1:-3:2] + x[..., 3:-1:2] + 2) // 4
     x[..., 3:-3:2] += (x[..., 2:-4:2] + x[..., 4:-2:2]) // 2
-    return x[..., 4 : 4 + length]
+    return x[..., 4 + parity : 4 + parity + length]
 
 
 def analyse_97(signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -49,13 +51,14 @@ def analyse_97(signal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return y[..., 0::2] / K, y[..., 1::2] * K
 
 
-def synthesise_97(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Return the samples that low-pass and high-pass ones stand for (F.3.8.2)."""
-    length = low.shape[-1] + high.shape[-1]
+def synthesise_97(low: np.ndarray, high: np.ndarray, first: int = 0) -> np.ndarray:
+    """Return the samples from place `first` on that low-pass and high-pass ones stand for (F.3.6, F.3.8.2)."""
+    length, parity = low.shape[-1] + high.shape[-1], first % 2
     if length == 1:
-        return low
-    x = _extended(_interleaved(low * K, high / K), 6).astype(np.float64)
-    return _lifted(x, [(2, -DELTA), (3, -GAMMA), (4, -BETA), (5, -ALPHA)])[..., 6 : 6 + length]
+        return high / 2 if parity else low
+    x = _extended(_interleaved(low * K, high / K, parity), 6 + parity).astype(np.float64)
+    x = _lifted(x, [(2, -DELTA), (3, -GAMMA), (4, -BETA), (5, -ALPHA)])
+    return x[..., 6 + parity : 6 + parity + length]
 
 
 def _lifted(y: np.ndarray, steps: list[tuple[int, float]]) -> np.ndarray:
@@ -66,9 +69,9 @@ def _lifted(y: np.ndarray, steps: list[tuple[int, float]]) -> np.ndarray:
     return y
 
 
-def _interleaved(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def _interleaved(low: np.ndarray, high: np.ndarray, parity: int) -> np.ndarray:
     both = np.empty((*low.shape[:-1], low.shape[-1] + high.shape[-1]), np.result_type(low, high))
-    both[..., 0::2], both[..., 1::2] = low, high
+    both[..., parity::2], both[..., 1 - parity :: 2] = low, high
     return both
 
 
@@ -96,6 +99,28 @@ def reconstruct(subbands: np.ndarray, levels: int, synthesise: Synthesis) -> np.
         down = synthesise(across[..., : (height + 1) // 2], across[..., (height + 1) // 2 :])
         result[..., :height, :width] = np.swapaxes(down, -1, -2)
     return result
+
+
+def synthesise_level(
+    bands: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray], top: int, left: int, synthesise: Synthesis
+) -> np.ndarray:
+    """Return the resolution whose first sample is at (top, left) and whose LL, HL, LH and HH are given (F.3.2)."""
+    ll, hl, lh, hh = bands
+    rows = synthesise(ll, hl, left), synthesise(lh, hh, left)
+    return np.swapaxes(synthesise(*(np.swapaxes(half, -1, -2) for half in rows), top), -1, -2)
+
+
+def undo_rct(planes: np.ndarray) -> np.ndarray:
+    """Return ``(frames, components, ...)`` whose first three components are red, green and blue (G.2)."""
+    luma, blue, red = planes[:, 0], planes[:, 1], planes[:, 2]
+    green = luma - (blue + red) // 4
+    return np.concatenate([np.stack([red + green, green, blue + green], axis=1), planes[:, 3:]], axis=1)
+
+
+def undo_ict(planes: np.ndarray) -> np.ndarray:
+    """Return ``(frames, components, ...)`` whose first three components are red, green and blue (G.3)."""
+    matrix = np.array([[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]])
+    return np.concatenate([np.einsum("ij,fjrc->firc", matrix, planes[:, :3]), planes[:, 3:]], axis=1)
 
 
 def shifted_planes(frames: np.ndarray, precision: int) -> np.ndarray:

@@ -1,0 +1,166 @@
+"""The inverse wavelet of whole frames: what tables describe it, and the launches that do it.
+
+`Tables` say where subbands lie and where samples go, for one frame: tiles, regions, discarded resolution levels, and
+components that are coded each in its own way are nothing but rows of them. `Inverse` cuts the work into items
+(`gpucodec_kernels.dwt_items`) and launches one kernel a level, for all tiles and components of all frames.
+
+Nothing is read that the same launch writes: a level reads `coefficients` and the LL that the level before left in
+`lows`, where two halves take turns. The last level stores samples, unless three components that belong together were
+decomposed in different ways: then it leaves planes in `lows` like any other, and a kernel stores them.
+
+Bytes a sample over all levels: 4 read from the coefficients, 4/3 written to and read from `lows`, and the b bytes of
+the sample written; the least possible is 4 and b. Memory beside coefficients and samples: 5/4 bytes a sample.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gpucodec_kernels import component_inverse, dwt53_inverse, dwt97_inverse, dwt_items
+from gpucodec_kernels.dwt_tables import CHAIN, JOB, STORE, Step, Tables, mallat_tables, steps_of
+
+__all__ = ["CHAIN", "JOB", "STORE", "Inverse", "Tables", "mallat_tables"]
+
+Array = np.ndarray[Any, Any]
+
+_INDICES = 16  # rectangles are cut so that there are this many indices at least,
+_MIN_ROWS = 32  # but not so that they have fewer rows: each lifts a few that are not its own
+_STRIP = 1024  # columns of a rectangle at most: its lines then stay in the first-level cache
+
+
+@dataclass(frozen=True)
+class _Launch:
+    """A step cut into items, with what kernels need to know of its lines."""
+
+    step: Step
+    items: Array
+    half_pitch: int
+    own_size: int
+
+
+class Inverse:
+    """The inverse wavelet and component transform of frames that `tables` describe.
+
+    Parameters
+    ----------
+    tables : Tables
+        What a frame is made of.
+
+    Raises
+    ------
+    ValueError
+        If the tables contradict each other.
+
+    Attributes
+    ----------
+    low_size : int
+        How many elements of scratch each frame needs.
+    """
+
+    def __init__(self, tables: Tables) -> None:
+        self._steps, self.low_size = steps_of(tables)
+        self._launches: dict[int, list[_Launch]] = {}
+        self._uploaded: dict[tuple[str, int], list[tuple[Any, Any]]] = {}
+
+    def __call__(
+        self, where: Any, num_frames: int, coefficients: Any, coefficient_stride: int, output: Any, output_stride: int
+    ) -> None:
+        """Reconstruct frames.
+
+        Parameters
+        ----------
+        where : Executor
+            What launches and allocates.
+        num_frames : int
+            How many frames.
+        coefficients : array
+            Flat int32; of irreversible chains multiples of their steps. Nothing is written to it.
+        coefficient_stride : int
+            Elements between frames.
+        output : array
+            Flat uint8, uint16 or uint32: all samples, signed ones in two's complement.
+        output_stride : int
+            Elements between frames.
+        """
+        launches = self._cut(num_frames)
+        lows = where.scratch("dwt_lows", num_frames * self.low_size, "i4")
+        lines = where.scratch(
+            "dwt_lines", max((num_frames * len(one.items) * one.own_size for one in launches), default=0), "i4"
+        )
+        coded = (coefficients, coefficient_stride)
+        for launch, (items, scales) in zip(launches, self._upload(where, num_frames, launches), strict=True):
+            step, width = launch.step, output.dtype.itemsize
+            kind = "i4" if step.reversible else "f4"
+            low = (lows.view(kind), self.low_size)
+            count, table = num_frames * len(launch.items), (items, len(launch.items))
+            if not step.reversible and step.kind != "store":
+                table = (*table, scales)  # type: ignore[assignment]
+            module: Any = dwt53_inverse if step.reversible else dwt97_inverse
+            if step.kind == "load":
+                where.launch(module.load_low, count, *table, *coded, *low)
+            elif step.kind == "synthesise":
+                where.launch(
+                    module.SYNTHESISE[width], count, *table, *coded, *low, lines.view(kind), launch.own_size,
+                    launch.half_pitch, output, output_stride, int(step.writes < 2),
+                )  # fmt: skip
+            else:
+                store = component_inverse.STORE_REVERSIBLE if step.reversible else component_inverse.STORE_IRREVERSIBLE
+                where.launch(store[width], count, *table, *low, output, output_stride)
+
+    def _cut(self, num_frames: int) -> list[_Launch]:
+        """Return the launches for so many frames; from a few frames on their number makes no difference."""
+        key = min(num_frames, _INDICES)
+        if key not in self._launches:
+            self._launches[key] = [_cut(step, key) for step in self._steps]
+        return self._launches[key]
+
+    def _upload(self, where: Any, num_frames: int, launches: list[_Launch]) -> list[tuple[Any, Any]]:
+        key = (where.backend, min(num_frames, _INDICES))
+        if key not in self._uploaded:
+            self._uploaded[key] = [
+                (where.upload(launch.items.reshape(-1)), where.upload(launch.step.scales)) for launch in launches
+            ]
+        return self._uploaded[key]
+
+
+def _cut(step: Step, num_frames: int) -> _Launch:
+    """Cut a step's windows into rectangles."""
+    rows = step.rows
+    height = rows[:, dwt_items.BOTTOM] - (rows[:, dwt_items.TOP] & ~1)
+    width = rows[:, dwt_items.RIGHT] - (rows[:, dwt_items.LEFT] & ~1)
+    is_synthesis = step.kind == "synthesise"
+    strips = -(-width // _STRIP) if is_synthesis else np.ones_like(width)
+    wide = _multiple(-(-width // strips), 32)
+    across = -(-width // wide)
+    most = max(1, -(-_INDICES // (num_frames * int(across.sum()))))
+    high = _multiple(-(-height // np.clip(height // _MIN_ROWS, 1, most)), 2)
+    number = across * -(-height // high)
+    which = np.repeat(np.arange(len(rows)), number)
+    turn = np.arange(len(which)) - np.repeat(np.cumsum(number) - number, number)
+    items = rows[which]
+    _narrow(items, dwt_items.TOP, turn // across[which] * high[which], high[which], dwt_items.OUT_ROW)
+    _narrow(items, dwt_items.LEFT, turn % across[which] * wide[which], wide[which], dwt_items.OUT_PIXEL)
+    if not is_synthesis:
+        items[:, dwt_items.LL] += items[:, dwt_items.TOP] * items[:, dwt_items.LL_PITCH]
+        items[:, dwt_items.ROWS] = items[:, dwt_items.BOTTOM] - items[:, dwt_items.TOP]
+        return _Launch(step, items, 0, 0)
+    half_pitch = int(_multiple(wide.max() // 2 + 8, 16))
+    lines = step.components * (dwt53_inverse.LINES if step.reversible else dwt97_inverse.LINES)
+    return _Launch(step, items, half_pitch, 2 * half_pitch * lines + 2 * dwt_items.MARGIN)
+
+
+def _multiple(values: Array, of: int) -> Array:
+    """Round up to multiples."""
+    return (values + (of - 1)) // of * of
+
+
+def _narrow(items: Array, first: int, begin: Array, size: Array, stride: int) -> None:
+    """Reduce items to a part in one direction, which begins and ends at even positions but at the window's edges."""
+    before = items[:, first].copy()
+    begin = begin + (before & ~1)
+    items[:, first] = np.maximum(before, begin)
+    items[:, first + 1] = np.minimum(items[:, first + 1], begin + size)
+    items[:, dwt_items.OUT] += (items[:, first] - before) * items[:, stride]

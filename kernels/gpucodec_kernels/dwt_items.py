@@ -1,0 +1,65 @@
+"""Work items of the inverse wavelets: what one index reads and writes, a row of int64 each.
+
+An item is a rectangle of one level of one tile-component, or of three of them that a component transform joins. The
+table is of one frame; index i is item ``i % num_items`` of frame ``i // num_items``.
+
+Positions count samples from the even coordinate at or before the first of the level's window, so that low-pass samples
+are at even positions whatever the window's origin: the window begins at position 0 or 1, its parity.
+"""
+
+from __future__ import annotations
+
+from numpy import int32, uint64
+
+from gpucodec_kernels.target import device_function
+
+# Columns. Places are those of a window's first sample, LL's in `lows`, the others' in `coefficients`; pitches are
+# distances between rows.
+LL, LL_PITCH, HL, HL_PITCH, LH, LH_PITCH, HH, HH_PITCH = range(8)
+PARITY_X, COLUMNS, PARITY_Y, ROWS = range(8, 12)  # the whole window
+TOP, BOTTOM, LEFT, RIGHT = range(12, 16)  # positions of the rectangle to write
+OUT, OUT_ROW, OUT_PIXEL, OUT_COMPONENT = range(16, 20)  # where its first sample goes, and distances
+COMPONENTS, LOWS_APART, COEFFICIENTS_APART = range(20, 23)  # 1 or 3, and distances between their places
+LOWEST, HIGHEST, BASE = range(23, 26)  # see `gpucodec_kernels.component_inverse`
+SCALES = 26  # where the steps of HL, LH and HH of the first component are
+CHAIN = 27  # the tile-component; kernels do not look at it
+FIELDS = 28
+
+MARGIN = 16  # samples before and behind each half of a line: whole vectors of 64 bytes
+
+
+@device_function
+def field(items, item, column):
+    """Return a column of an item as a distance."""
+    return uint64(items[item + uint64(column)])
+
+
+@device_function
+def places_of(index, num_items, coefficient_stride, low_stride, output_stride):
+    """Return where an index's item begins, and where its frame begins in `coefficients`, `lows` and `output`."""
+    frame = uint64(uint64(index) // num_items)
+    item = uint64((uint64(index) % num_items) * uint64(FIELDS))
+    return item, uint64(frame * coefficient_stride), uint64(frame * low_stride), uint64(frame * output_stride)
+
+
+@device_function
+def place(items, item, column, apart, component, row):
+    """Return the place of a row of a subband of a component; the pitch stands behind the place."""
+    start = uint64(field(items, item, column) + component * field(items, item, apart))
+    return uint64(start + row * field(items, item, column + 1))
+
+
+@device_function
+def pair_range(items, item):
+    """Return the first pair of columns that an item's rectangle touches, and the one behind its last."""
+    left, right = field(items, item, LEFT), field(items, item, RIGHT)
+    return uint64(left >> uint64(1)), uint64((right + uint64(1)) >> uint64(1))
+
+
+@device_function
+def rows_of(items, item):
+    """Return parity, pairs that have an even row and an odd one, and the rectangle's first row and the one behind."""
+    parity, rows = int32(items[item + uint64(PARITY_Y)]), int32(items[item + uint64(ROWS)])
+    end = int32(parity + rows)
+    top, bottom = int32(items[item + uint64(TOP)]), int32(items[item + uint64(BOTTOM)])
+    return parity, int32((end + int32(1)) >> int32(1)), int32(end >> int32(1)), top, bottom
