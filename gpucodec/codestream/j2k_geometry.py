@@ -1,31 +1,37 @@
-"""How a frame is cut up: resolution levels, subbands, precincts, codeblocks and packets, ITU-T T.800 Annex B.
+"""How a tile-component is cut up: resolution levels, subbands, precincts, codeblocks, ITU-T T.800 Annex B.
 
-A frame is one tile that begins at the reference grid's origin, and its components are not subsampled: so all
-components are cut up alike, and what is described here is one of them, a plane. A plane holds its wavelet
-coefficients with every subband in its place: the lowest resolution in the top left corner.
+A frame that gpucodec encodes is one tile that begins at the reference grid's origin, and its components are not
+subsampled: so all are cut up alike, and one of them is a plane. A plane holds its wavelet coefficients with every
+subband in its place: the lowest resolution in the top left corner.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from gpucodec.codestream.j2k_axis import Axis, Cut, cut_axis
 from gpucodec.codestream.j2k_parameters import CodingParameters, ProgressionOrder
+from gpucodec.codestream.j2k_progression import Precincts, in_progression_order
 
-__all__ = ["Geometry", "Subband", "plane_geometry"]
+__all__ = ["Geometry", "Subband", "cut_up", "plane_geometry"]
 
 Ints = npt.NDArray[np.int32]
+Longs = npt.NDArray[np.int64]
 
 LL, HL, LH, HH = range(4)
+# Whether a subband is the high half across and down, by resolution level 0 and above.
+_LOWEST = ((LL, 0, 0),)
+_DETAILS = ((HL, 1, 0), (LH, 0, 1), (HH, 1, 1))
 
 
 @dataclass(frozen=True, slots=True)
 class Subband:
-    """One subband of a plane.
+    """One subband of a tile-component.
 
     Parameters
     ----------
@@ -36,7 +42,7 @@ class Subband:
     orientation : int
         LL 0, HL 1 (horizontally high-pass), LH 2, HH 3.
     x, y, width, height : int
-        Where it lies in the plane. A side may be 0.
+        Where it lies: in the plane, or, where there is none, in its own coordinates. A side may be 0.
     """
 
     resolution: int
@@ -57,20 +63,21 @@ class Geometry:
     subbands : tuple of Subband
         In the order of QCD: LL, then HL, LH and HH of each level, coarsest first (T.800 F.3.1).
     x, y, width, height, orientation, subband : array
-        int32, one a codeblock: its place in the plane, the orientation and index of its subband. Codeblocks go by
-        resolution level, precinct, subband, and row by row within.
+        int32, one a codeblock: where it lies, in the same way, the orientation and index of its subband. Codeblocks
+        go by resolution level, precinct, subband, and row by row within.
     first_codeblock, blocks_wide, blocks_high : array
         int32, one a precinct of a subband: the codeblocks in it. There may be none.
     tree_start : array
         int32, one a precinct of a subband and one more: where its tag trees' levels begin in the next two.
     tree_first, tree_width : array
-        int32, one a level of a tag tree, leaves first: its first node in the plane, and nodes in a row.
+        int32, one a level of a tag tree, leaves first: its first node, and nodes in a row.
     num_nodes : int
-        Nodes of the tag trees of one plane.
+        Nodes of all tag trees.
     first_band : array
         int32, one a precinct and one more: its first precinct of a subband.
     precinct_resolution, precinct_x, precinct_y : array
-        int32, one a precinct: its resolution level and the reference grid's point at which it begins.
+        int32, one a precinct: its resolution level, and the reference grid's point at which it
+        comes in a progression by position.
     """
 
     subbands: tuple[Subband, ...]
@@ -94,29 +101,20 @@ class Geometry:
 
     @property
     def num_codeblocks(self) -> int:
-        """Codeblocks of one plane."""
+        """Codeblocks, all subbands together."""
         return len(self.x)
 
     @property
     def num_precincts(self) -> int:
-        """Precincts of one plane, all resolution levels together."""
+        """Precincts, all resolution levels together."""
         return len(self.precinct_resolution)
 
     def packets(self, order: ProgressionOrder, layers: int, components: int) -> tuple[Ints, Ints, Ints]:
         """Return the packets in a progression order, T.800 B.12: layer, component and precinct of each."""
-        shape = (layers, components, self.num_precincts)
-        layer, component, precinct = (axis.reshape(-1) for axis in np.indices(shape, np.int32))
-        resolution = self.precinct_resolution[precinct]
-        x, y = self.precinct_x[precinct], self.precinct_y[precinct]
-        keys = {
-            ProgressionOrder.LRCP: (layer, resolution, component, precinct),
-            ProgressionOrder.RLCP: (resolution, layer, component, precinct),
-            ProgressionOrder.RPCL: (resolution, y, x, component, layer),
-            ProgressionOrder.PCRL: (y, x, component, resolution, layer),
-            ProgressionOrder.CPRL: (component, y, x, resolution, layer),
-        }[order]
-        rank = np.lexsort(keys[::-1])
-        return layer[rank], component[rank], precinct[rank]
+        precincts = Precincts.of_planes(self.precinct_resolution, self.precinct_y, self.precinct_x, components)
+        number, layer = in_progression_order(order, precincts, layers)
+        component, precinct = np.divmod(number, np.int32(self.num_precincts))
+        return layer, component, precinct
 
 
 @lru_cache(maxsize=32)
@@ -130,110 +128,114 @@ def plane_geometry(rows: int, columns: int, parameters: CodingParameters) -> Geo
     parameters : CodingParameters
         Levels, precincts and codeblocks.
     """
-    subbands = tuple(_subbands(rows, columns, parameters.levels))
+    width, height = (
+        [parameters.precinct(resolution)[axis] for resolution in range(parameters.levels + 1)] for axis in (0, 1)
+    )
+    across = cut_axis(0, columns, parameters.levels, width, parameters.codeblock_width_exponent)
+    down = cut_axis(0, rows, parameters.levels, height, parameters.codeblock_height_exponent)
+    geometry = cut_up(across, down)
+    subbands = tuple(_in_plane(band, across, down) for band in geometry.subbands)
+    places = np.array([(band.x, band.y) for band in subbands], np.int32)[geometry.subband]
+    return replace(geometry, subbands=subbands, x=geometry.x + places[:, 0], y=geometry.y + places[:, 1])
+
+
+def _in_plane(band: Subband, across: Sequence[Axis], down: Sequence[Axis]) -> Subband:
+    """Return a subband in its place: the high halves behind the lower resolution level."""
+    x = across[band.resolution - 1].end if band.orientation in (HL, HH) else 0
+    y = down[band.resolution - 1].end if band.orientation in (LH, HH) else 0
+    return replace(band, x=x, y=y)
+
+
+def cut_up(across: Sequence[Axis], down: Sequence[Axis]) -> Geometry:
+    """Cut up a tile-component whose two axes are cut up."""
+    levels = len(across) - 1
     tables = _Tables()
-    for resolution in range(parameters.levels + 1):
-        reduced = parameters.levels - resolution
-        width, height = _halved(columns, reduced), _halved(rows, reduced)
-        members = [(number, band) for number, band in enumerate(subbands) if band.resolution == resolution]
-        wide, high = parameters.precinct(resolution)
-        for row in range(_parts(height, high)):
-            for column in range(_parts(width, wide)):
-                tables.add_precinct(resolution, column << (wide + reduced), row << (high + reduced))
-                for number, band in members:
-                    tables.add_band(number, band, column, row, parameters)
-    return tables.finish(subbands)
-
-
-def _subbands(rows: int, columns: int, levels: int) -> list[Subband]:
-    found = [Subband(0, levels, LL, 0, 0, _halved(columns, levels), _halved(rows, levels))]
-    for level in range(levels, 0, -1):
-        width, height = _halved(columns, level - 1), _halved(rows, level - 1)
-        low_width, low_height = _halved(width, 1), _halved(height, 1)
-        resolution = levels - level + 1
-        found += [
-            Subband(resolution, level, HL, low_width, 0, width - low_width, low_height),
-            Subband(resolution, level, LH, 0, low_height, low_width, height - low_height),
-            Subband(resolution, level, HH, low_width, low_height, width - low_width, height - low_height),
-        ]
-    return found
-
-
-def _halved(length: int, times: int) -> int:
-    return -(-length >> times)
-
-
-def _parts(length: int, exponent: int) -> int:
-    return -(-length >> exponent)
+    for resolution, (xs, ys) in enumerate(zip(across, down, strict=True)):
+        level = levels - resolution + (resolution > 0)
+        tables.add(resolution, level, xs, ys, _DETAILS if resolution else _LOWEST)
+    return tables.finish()
 
 
 class _Tables:
-    """Collects what `Geometry` holds."""
+    """Collects what `Geometry` holds, resolution level by resolution level."""
 
     def __init__(self) -> None:
-        self.codeblocks: list[npt.NDArray[Any]] = [np.empty((6, 0), np.int64)]
+        self.subbands: list[Subband] = []
         self.num_codeblocks = 0
-        self.bands: list[tuple[int, int, int]] = []
-        self.tree_start = [0]
-        self.tree: list[tuple[int, int]] = []
-        self.num_nodes = 0
-        self.first_band: list[int] = []
-        self.precincts: list[tuple[int, int, int]] = []
+        self.codeblocks: list[Ints] = []
+        self.bands: list[Longs] = []
+        self.precincts: list[Longs] = []
 
-    def add_precinct(self, resolution: int, x: int, y: int) -> None:
-        self.first_band.append(len(self.bands))
-        self.precincts.append((resolution, x, y))
+    def add(self, resolution: int, level: int, xs: Axis, ys: Axis, details: Sequence[tuple[int, int, int]]) -> None:
+        """Add the codeblocks of a resolution level's precincts (T.800 B.7), all of a subband at a time."""
+        shape = (len(ys.positions), len(xs.positions))
+        wide = np.stack([np.broadcast_to(xs.cuts[high].counts, shape) for _, high, _ in details], axis=2)
+        tall = np.stack([np.broadcast_to(ys.cuts[high].counts[:, None], shape) for _, _, high in details], axis=2)
+        counts = wide * tall
+        first = (np.cumsum(counts) - counts.reshape(-1)).reshape(counts.shape)
+        table = np.empty((6, int(counts.sum())), np.int32)
+        for number, (orientation, high_x, high_y) in enumerate(details):
+            x, y = xs.cuts[high_x], ys.cuts[high_y]
+            self._place(table, first[:, :, number], x, y, (orientation, len(self.subbands)))
+            size = (x.end - x.begin, y.end - y.begin)
+            self.subbands.append(Subband(resolution, level, orientation, x.begin, y.begin, *size))
+        self.codeblocks.append(table)
+        self.bands.append(np.stack([first + self.num_codeblocks, wide, tall], axis=-1).reshape(-1, 3))
+        self.num_codeblocks += table.shape[1]
+        grid = np.empty((*shape, 4), np.int64)
+        grid[..., 0], grid[..., 1], grid[..., 2] = resolution, ys.positions[:, None], xs.positions
+        grid[..., 3] = len(details)
+        self.precincts.append(grid.reshape(-1, 4))
 
-    def add_band(self, number: int, band: Subband, column: int, row: int, parameters: CodingParameters) -> None:
-        """Add the codeblocks of a precinct in a subband (T.800 B.7) and the levels of its tag trees (B.10.2)."""
-        wide, high = (exponent - (band.resolution > 0) for exponent in parameters.precinct(band.resolution))
-        across = _cut(column << wide, (column + 1) << wide, band.width, min(parameters.codeblock_width_exponent, wide))
-        down = _cut(row << high, (row + 1) << high, band.height, min(parameters.codeblock_height_exponent, high))
-        grid = np.empty((6, len(down), len(across)), np.int64)
-        grid[0], grid[1] = band.x + across[:, 0], band.y + down[:, :1]
-        grid[2], grid[3] = across[:, 1], down[:, 1:]
-        grid[4], grid[5] = band.orientation, number
-        self.bands.append((self.num_codeblocks, len(across), len(down)))
-        self.codeblocks.append(grid.reshape(6, -1))
-        self.num_codeblocks += len(across) * len(down)
-        width, height = len(across), len(down)
-        while width * height:
-            self.tree.append((self.num_nodes, width))
-            self.num_nodes += width * height
-            if width * height == 1:
-                break
-            width, height = -(-width // 2), -(-height // 2)
-        self.tree_start.append(len(self.tree))
+    @staticmethod
+    def _place(table: Ints, first: Longs, x: Cut, y: Cut, described: tuple[int, int]) -> None:
+        """Enter a subband's codeblocks where they belong among those of all precincts of their resolution level."""
+        if not len(x.starts) or not len(y.starts):
+            return
+        begins = first[y.precincts[:, None], x.precincts]
+        rows = y.members[:, None] * x.counts[x.precincts] + x.members
+        numbers = (begins + rows).reshape(-1)
+        shape = (len(y.starts), len(x.starts))
+        described_all = (np.array(number) for number in described)
+        values = (x.starts, y.starts[:, None], x.lengths, y.lengths[:, None], *described_all)
+        for column, value in enumerate(values):
+            table[column, numbers] = np.broadcast_to(value, shape).reshape(-1)
 
-    def finish(self, subbands: tuple[Subband, ...]) -> Geometry:
-        x, y, width, height, orientation, subband = np.concatenate(self.codeblocks, axis=1).astype(np.int32)
-        first_codeblock, blocks_wide, blocks_high = np.array(self.bands, np.int32).T
-        tree_first, tree_width = np.array(self.tree, np.int32).T
-        resolution, precinct_x, precinct_y = np.array(self.precincts, np.int64).T
+    def finish(self) -> Geometry:
+        x, y, width, height, orientation, subband = np.concatenate(self.codeblocks, axis=1)
+        bands = np.concatenate(self.bands)
+        resolution, precinct_y, precinct_x, num_bands = np.concatenate(self.precincts).T
+        start, tree_first, tree_width, num_nodes = _tag_trees(bands[:, 1], bands[:, 2])
         return Geometry(
-            subbands=subbands,
+            subbands=tuple(self.subbands),
             x=x,
             y=y,
             width=width,
             height=height,
             orientation=orientation,
             subband=subband,
-            first_codeblock=first_codeblock,
-            blocks_wide=blocks_wide,
-            blocks_high=blocks_high,
-            tree_start=np.array(self.tree_start, np.int32),
+            first_codeblock=bands[:, 0].astype(np.int32),
+            blocks_wide=bands[:, 1].astype(np.int32),
+            blocks_high=bands[:, 2].astype(np.int32),
+            tree_start=start,
             tree_first=tree_first,
             tree_width=tree_width,
-            num_nodes=self.num_nodes,
-            first_band=np.array([*self.first_band, len(self.bands)], np.int32),
+            num_nodes=num_nodes,
+            first_band=np.concatenate([[0], np.cumsum(num_bands)]).astype(np.int32),
             precinct_resolution=resolution.astype(np.int32),
             precinct_x=precinct_x,
             precinct_y=precinct_y,
         )
 
 
-def _cut(begin: int, end: int, length: int, exponent: int) -> npt.NDArray[np.int64]:
-    """Cut a range, as far as it lies within `length`, on a grid; return the start and length of each part."""
-    starts = np.arange(begin, min(end, length), 1 << exponent, dtype=np.int64)
-    ends = np.minimum(starts + (1 << exponent), min(end, length))
-    return np.stack([starts, ends - starts], axis=1)
+def _tag_trees(wide: Longs, tall: Longs) -> tuple[Ints, Ints, Ints, int]:
+    """Return the levels of all tag trees (B.10.2): each tree's first, each level's first node and width, and nodes."""
+    # The number of bits of a side less one is how often it is halved until one is left.
+    depth = np.where(wide * tall > 0, np.frexp(np.maximum(wide, tall) - 1.0)[1] + 1, 0)
+    start = np.concatenate([[0], np.cumsum(depth)])
+    halved = np.arange(start[-1]) - np.repeat(start[:-1], depth)
+    widths, heights = (-(-np.repeat(side, depth) >> halved) for side in (wide, tall))
+    nodes = widths * heights
+    ends = np.cumsum(nodes)
+    num_nodes = int(ends[-1]) if len(ends) else 0
+    return start.astype(np.int32), (ends - nodes).astype(np.int32), widths.astype(np.int32), num_nodes

@@ -29,34 +29,11 @@ from numpy import int32, int64, uint8
 
 from gpucodec_kernels.target import device_function, kernel
 from gpucodec_kernels.tier2.bit_writer import finish_bits, put_bits
+from gpucodec_kernels.tier2.codeword_segments import bit_length, segment_end
 from gpucodec_kernels.tier2.tag_tree import INCLUSION, NODE_NUMBERS, NOT_YET, ZERO_BITPLANES, put_leaf, set_leaf
 
-BYPASS = 1
-TERMINATE = 4
 SOP = 1
 EPH = 2
-FIRST_BYPASSED_PASS = 10
-
-
-@device_function
-def bit_length(value):
-    """Return how many bits a number of 0 or more takes, 0 for 0."""
-    length = int32(0)
-    while value > int32(0):
-        value = int32(value >> int32(1))
-        length = int32(length + int32(1))
-    return length
-
-
-@device_function
-def is_terminated(style, number):
-    """Return whether a codeword segment ends after a coding pass that is not the last (T.800 Table D.9)."""
-    if style & int32(TERMINATE) != int32(0):
-        return True
-    if style & int32(BYPASS) == int32(0) or number < int32(FIRST_BYPASSED_PASS - 1):
-        return False
-    # From the fourth bit-plane on: after the cleanup pass, and after the raw magnitude refinement pass.
-    return (number - int32(1)) % int32(3) != int32(0)
 
 
 @device_function
@@ -79,17 +56,6 @@ def put_number_of_passes(count, out, position, byte, room):
     if count <= int32(36):
         return put_bits(out, position, byte, room, int32(int32(0x1E0) | (count - int32(6))), int32(9))
     return put_bits(out, position, byte, room, int32(int32(0xFF80) | (count - int32(37))), int32(16))
-
-
-@device_function
-def segment_end(first, end, style):
-    """Return the pass after the codeword segment that begins at pass `first`, or `end` if that comes before."""
-    number = first
-    while number < end:
-        number = int32(number + int32(1))
-        if is_terminated(style, int32(number - int32(1))):
-            break
-    return number
 
 
 @device_function
