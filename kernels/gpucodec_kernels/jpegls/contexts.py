@@ -4,7 +4,7 @@ State of a scan, int32, contiguous for each index
     ``(A, B, C, N)`` of each of the 365 contexts of regular mode, then of the two of run interruption, whose B is
     the count of negative errors Nn; then a run index for each component.
 
-    The decoder keeps each context's Golomb parameter above the 16 bits of N.
+    Each context's Golomb parameter is kept above the 16 bits of N.
 
 On a GPU a warp's threads code different scans, and each visits a context of its own: whatever the layout, they
 touch 32 different places at a time. One context is therefore 16 bytes in one place, which one sector of 32 bytes
@@ -73,10 +73,11 @@ def reduce_error(error, scan, steps):
 
 
 @inline_function
-def update_context(state, word, magnitude, bias, correction, count, error, weighted_error, reset):
+def update_context(state, word, magnitude, bias, correction, count, error, weighted_error, reset, restless):
     """Update A, B and C of the context at `word` by an error, A.6; return A and N, which the caller keeps.
 
-    `weighted_error` is the error times 2 NEAR + 1.
+    `weighted_error` is the error times 2 NEAR + 1. `restless` says whether the bias is corrected without branches:
+    where any error may correct it, a processor foretells none, and elsewhere all.
     """
     magnitude = int32(magnitude + abs(error))
     bias = int32(bias + weighted_error)
@@ -86,7 +87,14 @@ def update_context(state, word, magnitude, bias, correction, count, error, weigh
         bias = int32(bias >> int32(1))
         count = int32(count >> int32(1))
     count = int32(count + int32(1))
-    if bias <= -count:
+    if restless:
+        keep_branch()
+        low = int32(int32(bias + count - int32(1)) >> int32(31))
+        high = int32(int32(-bias) >> int32(31))
+        state[word + uint64(2)] = min(max(int32(correction + low - high), int32(-128)), int32(127))
+        bias = int32(bias + int32(count & low) - int32(count & high))
+        bias = min(max(bias, int32(int32(1) - count)), int32(0))
+    elif bias <= -count:
         bias = max(int32(bias + count), int32(int32(1) - count))
         state[word + uint64(2)] = max(int32(correction - int32(1)), int32(-128))
     elif bias > int32(0):
@@ -127,17 +135,17 @@ def correct_prediction(prediction, correction, sign, maximum):
 
 
 @inline_function
-def region_of(regions, gradients, previous, line, place, maximum):
-    """Return a sample's context with its sign, 81 Q1 + 9 Q2 + Q3, A.3.4."""
-    return int32(regions[place] + int32(gradients[uint64(int32(previous[place] - line[place] + maximum))]))
+def region_behind(regions, gradients, up, sample, place, maximum):
+    """Return the context, with its sign, of the sample at `place`, whose neighbours are `sample` and, above, `up`."""
+    return int32(regions[place] + int32(gradients[uint64(int32(up - sample + maximum))]))
 
 
 @device_function
-def starts_run(regions, gradients, previous, line, place, components, maximum):
+def starts_run(regions, place, components):
     """Return whether a sample of no gradients is the first of a pixel of no gradients."""
     if place % components != uint64(0):
         return False
-    for component in range(uint64(1), components):
-        if region_of(regions, gradients, previous, line, place + uint64(component), maximum) != int32(0):
+    for component in range(uint64(1), components):  # noqa: SIM110 - Numba knows no generators
+        if regions[place + uint64(component)] != int32(0):
             return False
     return True

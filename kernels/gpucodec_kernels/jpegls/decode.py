@@ -7,16 +7,12 @@ from numpy import int32, int64, uint64
 from gpucodec_kernels.jpegls.bits import destuff, keep_unread
 from gpucodec_kernels.jpegls.contexts import find_regions_above, reset_state
 from gpucodec_kernels.jpegls.decode_line import decode_interleaved_line, decode_plain_line
-from gpucodec_kernels.jpegls.golomb import golomb_parameter
 from gpucodec_kernels.jpegls.parameters import (
     COMPONENT_STRIDE,
-    CONTEXT_WORDS,
-    COUNT_BITS,
     FIRST_PLANE,
     INVALID_FLAG,
     LINE_BYTES,
     NEAR,
-    NUM_CONTEXTS,
     NUM_PLANES,
     PLANE_COLUMNS,
     PLANE_LINES,
@@ -33,6 +29,7 @@ from gpucodec_kernels.jpegls.parameters import (
     STATUS_OK,
     STATUS_TRUNCATED,
 )
+from gpucodec_kernels.jpegls.regular import keep_golomb_parameters
 from gpucodec_kernels.jpegls.scan import (
     clear_lines,
     interleaved_components,
@@ -76,14 +73,6 @@ def decode_line(
     return decode_interleaved_line(
         state, previous, line, components, count, regions, gradients, scan, steps, window, position
     )
-
-
-@device_function
-def keep_golomb_parameters(state):
-    """Compute the Golomb parameters of the contexts of regular mode as `decode_sample` keeps them."""
-    k = golomb_parameter(state[0], state[3])
-    for context in range(uint64(NUM_CONTEXTS)):
-        state[context * uint64(CONTEXT_WORDS) + uint64(3)] |= int32(k << int32(COUNT_BITS))
 
 
 @device_function

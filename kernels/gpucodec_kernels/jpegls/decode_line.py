@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from numpy import int32, int64, uint64
 
-from gpucodec_kernels.jpegls.contexts import region_of, starts_run
-from gpucodec_kernels.jpegls.parameters import RUN_INDICES
-from gpucodec_kernels.jpegls.regular import decode_sample
+from gpucodec_kernels.jpegls.contexts import (
+    correct_prediction,
+    median_prediction,
+    region_behind,
+    starts_run,
+)
+from gpucodec_kernels.jpegls.parameters import CONTEXT_WORDS, RUN_INDICES
+from gpucodec_kernels.jpegls.regular import decode_error, learn_error, reconstruct
 from gpucodec_kernels.jpegls.run import decode_interruption, decode_run
 from gpucodec_kernels.target import device_function
 
@@ -19,15 +24,22 @@ def decode_plain_line(state, run_place, previous, line, count, regions, gradient
     above = previous[int64(1) :]
     run_index = state[run_place]
     left = line[0]
+    corner = previous[0]
+    region = region_behind(regions, gradients, corner, left, uint64(0), maximum)
     place = uint64(0)
     while place < count:
-        corner = previous[place]
-        region = int32(regions[place] + int32(gradients[uint64(int32(corner - left + maximum))]))
         if region != int32(0):
             up = above[place]
-            left, position = decode_sample(state, region, left, up, corner, scan, steps, window, position)
+            sign = int32(region >> int32(31))
+            word = uint64(CONTEXT_WORDS) * uint64(int32((region ^ sign) - sign))
+            error, context, position = decode_error(state, word, scan, steps, window, position)
+            prediction = correct_prediction(median_prediction(left, up, corner), context[2], sign, maximum)
+            left = reconstruct(prediction, int32((error ^ sign) - sign), maximum, scan[2], steps)
             current[place] = left
+            corner = up
             place = place + uint64(1)
+            region = region_behind(regions, gradients, up, left, place, maximum)
+            learn_error(state, word, error, context, scan, steps)
         else:
             length, run_index, position = decode_run(state, count - place, run_index, window, position)
             end = place + length
@@ -35,12 +47,14 @@ def decode_plain_line(state, run_place, previous, line, count, regions, gradient
                 current[place] = left
                 place = place + uint64(1)
             if place < count:
+                corner = above[place]
                 left, position = decode_interruption(
-                    state, left, above[place], True, run_index, scan, steps, window, position
+                    state, left, corner, True, run_index, scan, steps, window, position
                 )
                 run_index = max(int32(run_index - int32(1)), int32(0))
                 current[place] = left
                 place = place + uint64(1)
+                region = region_behind(regions, gradients, corner, left, place, maximum)
     state[run_place] = run_index
     return position
 
@@ -49,33 +63,48 @@ def decode_plain_line(state, run_place, previous, line, count, regions, gradient
 def decode_interleaved_line(
     state, previous, line, components, count, regions, gradients, scan, steps, window, position
 ):
-    """Decode a line of sample-interleaved components; return the position behind its codes."""
+    """Decode a line of sample-interleaved components; return the position behind its codes.
+
+    A sample's context is completed as soon as its left neighbour is known.
+    """
     maximum = scan[0]
-    current = line[int64(components) :]
-    above = previous[int64(components) :]
     run_place = uint64(RUN_INDICES)
     run_index = state[run_place]
+    for component in range(components):
+        regions[component] = region_behind(regions, gradients, previous[component], line[component], component, maximum)
     place = uint64(0)
     while place < count:
-        region = region_of(regions, gradients, previous, line, place, maximum)
-        if region != int32(0) or not starts_run(regions, gradients, previous, line, place, components, maximum):
-            current[place], position = decode_sample(
-                state, region, line[place], above[place], previous[place], scan, steps, window, position
-            )
+        region = regions[place]
+        if region != int32(0) or not starts_run(regions, place, components):
+            sign = int32(region >> int32(31))
+            word = uint64(CONTEXT_WORDS) * uint64(int32((region ^ sign) - sign))
+            error, context, position = decode_error(state, word, scan, steps, window, position)
+            behind = place + components
+            up = previous[behind]
+            prediction = median_prediction(line[place], up, previous[place])
+            prediction = correct_prediction(prediction, context[2], sign, maximum)
+            sample = reconstruct(prediction, int32((error ^ sign) - sign), maximum, scan[2], steps)
+            line[behind] = sample
+            regions[behind] = region_behind(regions, gradients, up, sample, behind, maximum)
+            learn_error(state, word, error, context, scan, steps)
             place = place + uint64(1)
         else:
             longest = (count - place) // components
             length, run_index, position = decode_run(state, longest, run_index, window, position)
             end = place + length * components
             while place < end:
-                current[place] = line[place]
+                line[place + components] = line[place]
                 place = place + uint64(1)
             if place < count:
                 for component in range(components):
-                    sample = place + component
-                    current[sample], position = decode_interruption(
-                        state, line[sample], above[sample], False, run_index, scan, steps, window, position
+                    behind = place + component + components
+                    left = line[place + component]
+                    up = previous[behind]
+                    sample, position = decode_interruption(
+                        state, left, up, False, run_index, scan, steps, window, position
                     )
+                    line[behind] = sample
+                    regions[behind] = region_behind(regions, gradients, up, sample, behind, maximum)
                 run_index = max(int32(run_index - int32(1)), int32(0))
                 place = place + components
     state[run_place] = run_index

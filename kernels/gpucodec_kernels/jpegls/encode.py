@@ -29,6 +29,7 @@ from gpucodec_kernels.jpegls.parameters import (
     STATUS_OK,
     STATUS_SLOT_TOO_SMALL,
 )
+from gpucodec_kernels.jpegls.regular import keep_golomb_parameters
 from gpucodec_kernels.jpegls.scan import (
     clear_lines,
     interleaved_components,
@@ -92,7 +93,9 @@ def encode_segment(samples, rows, strides, parameters, gradients, scratch, windo
     """Encode an index's rows into its slot; return the status and the length. `steps` is None where lossless."""
     components = interleaved_components(parameters)
     scan, bounds = scan_constants(parameters, steps)
-    reset_state(scratch[: int64(STATE_WORDS)], parameters[RANGE])
+    state = scratch[: int64(STATE_WORDS)]
+    reset_state(state, parameters[RANGE])
+    keep_golomb_parameters(state)
     clear_lines(scratch, parameters)
     put = (uint64(0), uint64(0), uint64(0))
     out = uint64(0)

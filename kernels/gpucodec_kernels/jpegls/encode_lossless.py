@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from numpy import int32, int64, uint64
 
-from gpucodec_kernels.jpegls.contexts import gradient_region, median_prediction, reduce_error, run_order
+from gpucodec_kernels.jpegls.contexts import (
+    gradient_region,
+    median_prediction,
+    reduce_error,
+    run_order,
+    starts_run,
+)
 from gpucodec_kernels.jpegls.parameters import CONTEXT_WORDS, RUN_INDICES
-from gpucodec_kernels.jpegls.regular import code_error
+from gpucodec_kernels.jpegls.regular import code_error, load_context
 from gpucodec_kernels.jpegls.run import code_interruption, code_run
 from gpucodec_kernels.target import device_function, inline_function
 
@@ -41,13 +47,10 @@ def predict_line(previous, line, distance, count, bounds, words, errors, lows):
 @inline_function
 def code_sample(state, word, error, low, scan, window, bits, fill, at):
     """Code one sample in regular mode, A.4 to A.6; return the state of `put_bits`."""
-    magnitude = state[word]
-    bias = state[word + uint64(1)]
-    correction = state[word + uint64(2)]
-    count = state[word + uint64(3)]
-    error = int32(error - min(max(correction, low), int32(low + scan[0])))
+    context = load_context(state, word)
+    error = int32(error - min(max(context[2], low), int32(low + scan[0])))
     error = reduce_error(error, scan, None)
-    return code_error(state, word, error, magnitude, bias, correction, count, scan, window, bits, fill, at)
+    return code_error(state, word, error, context, scan, window, bits, fill, at)
 
 
 @device_function
@@ -84,17 +87,6 @@ def code_line(state, run_place, previous, line, count, work, scan, window, bits,
                 place = place + uint64(1)
     state[run_place] = run_index
     return bits, fill, at
-
-
-@device_function
-def starts_run(words, place, components):
-    """Return whether a sample of no gradients is the first of a pixel of no gradients."""
-    if place % components != uint64(0):
-        return False
-    for component in range(uint64(1), components):  # noqa: SIM110 - Numba knows no generators
-        if words[place + uint64(component)] != int32(0):
-            return False
-    return True
 
 
 @device_function

@@ -11,31 +11,30 @@ from gpucodec_kernels.jpegls.contexts import (
     correct_prediction,
     median_prediction,
     reduce_error,
-    region_of,
+    region_behind,
     run_order,
     starts_run,
 )
 from gpucodec_kernels.jpegls.parameters import CONTEXT_WORDS, RUN_INDICES
-from gpucodec_kernels.jpegls.regular import code_error, quantise_error, reconstruct
+from gpucodec_kernels.jpegls.regular import code_error, load_context, quantise_error, reconstruct
 from gpucodec_kernels.jpegls.run import code_interruption, code_run
 from gpucodec_kernels.target import device_function, inline_function
 
 
 @inline_function
-def code_near_sample(state, region, sample, left, up, corner, scan, window, bits, fill, at):
-    """Code one sample in regular mode; return what a decoder finds and the state of `put_bits`."""
+def predict_sample(state, word, sign, sample, left, up, corner, scan):
+    """Predict one sample; return its error, reduced, and what a decoder finds."""
     maximum, steps, _, _, _, _ = scan
-    sign = int32(region >> int32(31))
-    word = uint64(CONTEXT_WORDS) * uint64(int32((region ^ sign) - sign))
-    magnitude = state[word]
-    bias = state[word + uint64(1)]
-    correction = state[word + uint64(2)]
-    count = state[word + uint64(3)]
-    prediction = correct_prediction(median_prediction(left, up, corner), correction, sign, maximum)
-    error = quantise_error(int32((int32(sample - prediction) ^ sign) - sign), steps)
-    error = reduce_error(error, scan, steps)
-    bits, fill, at = code_error(state, word, error, magnitude, bias, correction, count, scan, window, bits, fill, at)
-    return reconstruct(prediction, int32((error ^ sign) - sign), scan[0], scan[2], scan[1]), bits, fill, at
+    prediction = correct_prediction(median_prediction(left, up, corner), state[word + uint64(2)], sign, maximum)
+    error = quantise_error(int32(sample - prediction), steps)
+    found = max(int32(0), min(int32(prediction + int32(error * steps[1])), maximum))
+    return reduce_error(int32((error ^ sign) - sign), scan, steps), found
+
+
+@inline_function
+def code_near_error(state, word, error, scan, window, bits, fill, at):
+    """Code an error in the context at `word`, and update the context; return the state of `put_bits`."""
+    return code_error(state, word, error, load_context(state, word), scan, window, bits, fill, at)
 
 
 @device_function
@@ -64,16 +63,20 @@ def code_near_line(state, run_place, previous, line, count, regions, gradients, 
     above = previous[int64(1) :]
     run_index = state[run_place]
     left = line[0]
+    corner = previous[0]
+    region = region_behind(regions, gradients, corner, left, uint64(0), maximum)
     place = uint64(0)
     while place < count:
-        corner = previous[place]
-        region = int32(regions[place] + int32(gradients[uint64(int32(corner - left + maximum))]))
         if region != int32(0):
-            left, bits, fill, at = code_near_sample(
-                state, region, current[place], left, above[place], corner, scan, window, bits, fill, at
-            )
+            up = above[place]
+            sign = int32(region >> int32(31))
+            word = uint64(CONTEXT_WORDS) * uint64(int32((region ^ sign) - sign))
+            error, left = predict_sample(state, word, sign, current[place], left, up, corner, scan)
             current[place] = left
+            corner = up
             place = place + uint64(1)
+            region = region_behind(regions, gradients, corner, left, place, maximum)
+            bits, fill, at = code_near_error(state, word, error, scan, window, bits, fill, at)
         else:
             start = place
             while place < count and abs(int32(current[place] - left)) <= near:
@@ -83,12 +86,14 @@ def code_near_line(state, run_place, previous, line, count, regions, gradients, 
             run_index, bits, fill, at = code_run(place - start, at_end, run_index, window, bits, fill, at)
             if not at_end:
                 order = run_order(run_index)
+                corner = above[place]
                 left, bits, fill, at = code_near_interruption(
-                    state, current[place], left, above[place], True, scan, order, window, bits, fill, at
+                    state, current[place], left, corner, True, scan, order, window, bits, fill, at
                 )
                 current[place] = left
                 run_index = max(int32(run_index - int32(1)), int32(0))
                 place = place + uint64(1)
+                region = region_behind(regions, gradients, corner, left, place, maximum)
     state[run_place] = run_index
     return bits, fill, at
 
@@ -100,22 +105,26 @@ def code_near_interleaved_line(
     """Code a line of sample-interleaved components."""
     maximum = scan[0]
     near = scan[1][0]
-    current = line[int64(components) :]
-    above = previous[int64(components) :]
     run_place = uint64(RUN_INDICES)
     run_index = state[run_place]
+    for component in range(components):
+        regions[component] = region_behind(regions, gradients, previous[component], line[component], component, maximum)
     place = uint64(0)
     while place < count:
-        region = region_of(regions, gradients, previous, line, place, maximum)
-        if region != int32(0) or not starts_run(regions, gradients, previous, line, place, components, maximum):
-            current[place], bits, fill, at = code_near_sample(
-                state, region, current[place], line[place], above[place], previous[place], scan,
-                window, bits, fill, at,
-            )  # fmt: skip
+        region = regions[place]
+        if region != int32(0) or not starts_run(regions, place, components):
+            sign = int32(region >> int32(31))
+            word = uint64(CONTEXT_WORDS) * uint64(int32((region ^ sign) - sign))
+            behind = place + components
+            up = previous[behind]
+            error, sample = predict_sample(state, word, sign, line[behind], line[place], up, previous[place], scan)
+            line[behind] = sample
+            regions[behind] = region_behind(regions, gradients, up, sample, behind, maximum)
+            bits, fill, at = code_near_error(state, word, error, scan, window, bits, fill, at)
             place = place + uint64(1)
         else:
             length = uint64(0)
-            while place < count and pixel_in_run(current, line, place, components, near):
+            while place < count and pixel_in_run(line, place, components, near):
                 length = length + uint64(1)
                 place = place + components
             at_end = place == count
@@ -123,10 +132,13 @@ def code_near_interleaved_line(
             if not at_end:
                 order = run_order(run_index)
                 for component in range(components):
-                    sample = place + component
-                    current[sample], bits, fill, at = code_near_interruption(
-                        state, current[sample], line[sample], above[sample], False, scan, order, window, bits, fill, at
+                    behind = place + component + components
+                    up = previous[behind]
+                    sample, bits, fill, at = code_near_interruption(
+                        state, line[behind], line[place + component], up, False, scan, order, window, bits, fill, at
                     )
+                    line[behind] = sample
+                    regions[behind] = region_behind(regions, gradients, up, sample, behind, maximum)
                 run_index = max(int32(run_index - int32(1)), int32(0))
                 place = place + components
     state[run_place] = run_index
@@ -134,11 +146,11 @@ def code_near_interleaved_line(
 
 
 @device_function
-def pixel_in_run(current, line, place, components, near):
-    """Return whether a pixel is its left neighbour but for NEAR; make it so if it is."""
-    for component in range(components):
-        if abs(int32(current[place + component] - line[place + component])) > near:
+def pixel_in_run(line, place, components, near):
+    """Return whether the pixel behind `place` is that one but for NEAR; make it so if it is."""
+    for component in range(place, place + components):
+        if abs(int32(line[component + components] - line[component])) > near:
             return False
-    for component in range(components):
-        current[place + component] = line[place + component]
+    for component in range(place, place + components):
+        line[component + components] = line[component]
     return True

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from numpy import int32, uint64
 
-from gpucodec_kernels.bits import leading_zeros
+from gpucodec_kernels.bits import keep_branch, leading_zeros
 from gpucodec_kernels.jpegls.bits import load_bits, put_bits, take_bits
 from gpucodec_kernels.target import inline_function
 
-LONGEST_PUT = 56  # bits
 LARGEST_PARAMETER = 17  # k, where errors are no larger than the alphabet; A cannot have overflowed
-SHORT_UNARY = 39  # zeros that with a one and the largest k fit into what `load_bits` returns
+SHORT_UNARY = 38  # zeros that with a one and the largest k fit into what `load_bits` returns and `put_bits` takes
 
 
 @inline_function
@@ -34,11 +33,12 @@ def put_golomb(window, bits, fill, at, mapped, k, longest_unary, qbpp):
     unary = uint64(mapped >> k)
     suffix = uint64(k)
     value = (uint64(1) << suffix) | (uint64(mapped) & ((uint64(1) << suffix) - uint64(1)))
-    if unary >= uint64(longest_unary):
-        unary = uint64(longest_unary)
-        suffix = uint64(qbpp)
-        value = (uint64(1) << suffix) | uint64(mapped - int32(1))
-    if unary + suffix >= uint64(LONGEST_PUT):
+    if unary >= min(uint64(longest_unary), uint64(SHORT_UNARY)):
+        keep_branch()
+        if unary >= uint64(longest_unary):
+            unary = uint64(longest_unary)
+            suffix = uint64(qbpp)
+            value = (uint64(1) << suffix) | uint64(mapped - int32(1))
         bits, fill, at = put_bits(window, bits, fill, at, uint64(0), unary)
         unary = uint64(0)
     return put_bits(window, bits, fill, at, value, unary + suffix + uint64(1))

@@ -59,7 +59,7 @@ RUN_INDICES = CONTEXT_WORDS * (NUM_CONTEXTS + 2)  # the first of them
 # A word that run interruption does not use: set where a code was met that no encoder writes.
 INVALID_FLAG = CONTEXT_WORDS * NUM_CONTEXTS + 2
 MAX_COMPONENTS = 4
-COUNT_BITS = 16  # of N in a word; a decoder keeps the Golomb parameter above them
+COUNT_BITS = 16  # of N in a word; the Golomb parameter is kept above them
 STATE_WORDS = RUN_INDICES + MAX_COMPONENTS
 
 # Words and bytes behind lines and windows, so that whole words may be loaded and stored at their ends.

@@ -30,6 +30,7 @@ from __future__ import annotations
 
 from numpy import int32, int64, uint64
 
+from gpucodec_kernels.bits import leading_zeros
 from gpucodec_kernels.jpegls.parameters import (
     COMPONENTS,
     INTERLEAVE,
@@ -48,17 +49,20 @@ from gpucodec_kernels.jpegls.parameters import (
     T2,
     T3,
 )
+from gpucodec_kernels.jpegls.regular import RESTLESS_PARAMETER
 from gpucodec_kernels.target import device_function
 
 
 @device_function
 def near_steps(near):
-    """Return NEAR, the step 2 NEAR + 1 between errors, and what multiplied by and shifted by 32 divides by it.
+    """Return NEAR, the step 2 NEAR + 1 between errors, what multiplied by and shifted by 32 divides by it, and a bound.
 
-    The division is exact for all that is smaller than 2**32 over the step, and so for all errors.
+    The division is exact for all that is smaller than 2**32 over the step, and so for all errors. The bound is the
+    least Golomb parameter for `is_restless`: biases count steps, Golomb parameters errors.
     """
     step = int32(near + near + int32(1))
-    return near, step, uint64(0xFFFFFFFF) // uint64(step) + uint64(1)
+    restless = max(int32(0), int32(RESTLESS_PARAMETER + 1 - 64) + int32(leading_zeros(uint64(step))))
+    return near, step, uint64(0xFFFFFFFF) // uint64(step) + uint64(1), restless
 
 
 @device_function
