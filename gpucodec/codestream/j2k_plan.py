@@ -161,7 +161,8 @@ def plan_decoding(
     Raises
     ------
     ParameterError
-        If a component has fewer resolution levels than are to be discarded, or the region leaves the image area.
+        If a component has fewer resolution levels than are to be discarded, the region leaves the image area, or no
+        sample is left.
     LimitExceededError
         If more memory or more work would be needed than is allowed.
     TruncatedCodestreamError
@@ -205,6 +206,8 @@ class _Planner:
         self.whole = not reduce and region is None and not layers
         self.components = self._windows()
         self.output_samples = sum(window.rows * window.columns for window in self.components)
+        if not self.output_samples:
+            raise ParameterError(f"With a 'reduce' of {reduce}, no sample is left in the region {region}")
         if 4 * self.output_samples > max_bytes:
             raise LimitExceededError(
                 f"A frame of {self.output_samples} samples would take more than the limit of {max_bytes} bytes"
