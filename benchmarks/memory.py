@@ -1,7 +1,8 @@
 """``python -m benchmarks.memory``: the peak memory of encoding JPEG 2000, a sample, beyond frames and codestreams.
 
 The system tells the largest resident size of the process since it was last asked to forget it (Linux). Compiled code
-and what threads keep from one call to the next is there before: a small corner of each picture is encoded first.
+and libraries' pages are there before: a corner of each picture is encoded first, and its scratch given back. Every
+figure is of a process of its own.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ import gc
 import json
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from itertools import islice, product
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -52,27 +56,30 @@ def _encode(frames: np.ndarray[Any, Any], spec: FrameSpec, options: EncodeOption
     return sum(map(len, encode_frames(FrameBatch(frames, spec), parameters_for(spec, options))))
 
 
-def _measure(frames: np.ndarray[Any, Any], spec: FrameSpec, options: EncodeOptions) -> tuple[float, float]:
-    """Return bytes a sample: the peak beyond frames and codestreams, and the codestreams."""
-    _encode(np.ascontiguousarray(frames[:, :64, :64]), spec, options)
+def _measure(number: int, how: str) -> tuple[str, float, float]:
+    """Return the name of a picture, and bytes a sample: the peak beyond frames and codestreams, and the codestreams."""
+    name, frames, spec = next(islice(_pictures(), number, None))
+    options = _OPTIONS[how]
+    _encode(np.ascontiguousarray(frames[:1, :1100, :1100]), spec, options)
     vars(backends._kept).clear()
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     before = _resident("VmRSS")
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     written = _encode(frames, spec, options)
-    return (_resident("VmHWM") - before - written) / frames.size, written / frames.size
+    return name, (_resident("VmHWM") - before - written) / frames.size, written / frames.size
 
 
 def main() -> int:
     """Print a row for each picture and way to code it, and keep them."""
     rows = []
-    for name, frames, spec in _pictures():
-        for how, options in _OPTIONS.items():
-            taken, written = _measure(frames, spec, options)
-            row = {"codec": "JPEG 2000", "workload": name, "options": how, "bytes_per_sample": taken, "output": written}
-            rows.append(row)
-            print(f"{name}, {how}: {taken:.2f} bytes a sample, codestreams {written:.2f}", flush=True)
+    for number, how in product(range(len(WORKLOADS) + 1), _OPTIONS):
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as own:
+            name, taken, written = own.submit(_measure, number, how).result()
+        rows.append(
+            {"codec": "JPEG 2000", "workload": name, "options": how, "bytes_per_sample": taken, "output": written}
+        )
+        print(f"{name}, {how}: {taken:.2f} bytes a sample, codestreams {written:.2f}", flush=True)
     path = _RESULTS / "memory.json"
     path.write_text(json.dumps({"environment": environment(), "rows": rows}, indent=1) + "\n")
     print(f"kept in {path}")

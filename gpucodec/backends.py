@@ -6,6 +6,7 @@ Numba's CUDA target.
 
 from __future__ import annotations
 
+import mmap
 import threading
 from collections.abc import Callable
 from functools import cache
@@ -21,6 +22,7 @@ KERNEL_BACKENDS = ("cpu", "cuda", "simulator")
 
 _LARGEST_SCRATCH = 64 << 20  # what a thread keeps of each name, at most
 _CACHE_LINE = 64
+_SMALLEST_TEMPORARY = 1 << 18
 _COLD_BYTES = 256 << 20
 _kept = threading.local()
 
@@ -48,6 +50,17 @@ class Executor:
     def empty(self, size: int, dtype: Any) -> Any:
         """Return an uninitialised one-dimensional array where the kernels run."""
         return np.empty(size, dtype)
+
+    def temporary(self, size: int, dtype: Any) -> Any:
+        """Return an uninitialised array where the kernels run, whose memory is the system's again when it is let go.
+
+        Memory that the C library takes back it may keep, and that of large frames is then not there for what comes
+        next.
+        """
+        num_bytes = size * np.dtype(dtype).itemsize
+        if num_bytes < _SMALLEST_TEMPORARY:
+            return self.empty(size, dtype)
+        return np.frombuffer(mmap.mmap(-1, num_bytes), dtype, size)
 
     def scratch(self, name: str, size: int, dtype: Any) -> Any:
         """Return an uninitialised array where the kernels run, the calling thread's until it asks for `name` again."""
@@ -105,6 +118,9 @@ class _CudaExecutor(Executor):
         import cupy
 
         return cupy.empty(size, dtype)
+
+    def temporary(self, size: int, dtype: Any) -> Any:
+        return self.empty(size, dtype)
 
     def scratch(self, name: str, size: int, dtype: Any) -> Any:  # noqa: ARG002 - CuPy's pool keeps freed memory
         """Return an uninitialised device array."""

@@ -27,6 +27,7 @@ class Pruning:
 
     def __init__(self, room: float, max_passes: int) -> None:
         self.room, self.max_passes = room, max_passes
+        self.lost = -1
         self.ranks = np.empty(0, np.int32)
         self.new_bytes = np.empty(0, np.int32)
 
@@ -47,18 +48,20 @@ class Pruning:
         coded = np.arange(self.max_passes) < counts[:, None]
         its_ranks = np.where(coded, where.download(ranks).reshape(shape), np.int32(-1))
         ends = where.download(pass_lengths).reshape(shape)
-        self._add(its_ranks[coded], np.diff(ends, axis=1, prepend=np.int32(0))[coded])
-        kept = np.count_nonzero(its_ranks > self._lost_rank(), axis=1).astype(np.int32)
+        lost = self._lost_rank(its_ranks[coded], np.diff(ends, axis=1, prepend=np.int32(0))[coded])
+        kept = np.count_nonzero(its_ranks > lost, axis=1).astype(np.int32)
         shorter = np.where(kept > 0, ends[np.arange(len(kept)), kept - 1], 0)
         lengths[:] = where.upload(np.where(kept == counts, where.download(lengths), shorter).astype(np.int32))
         passes[:] = where.upload(kept)
 
-    def _add(self, ranks: np.ndarray[Any, Any], new_bytes: np.ndarray[Any, Any]) -> None:
+    def _lost_rank(self, ranks: np.ndarray[Any, Any], new_bytes: np.ndarray[Any, Any]) -> int:
+        """Return the highest rank that does not fit any more, -1 if everything still does; remember the higher ones."""
         ranks, new_bytes = np.concatenate([self.ranks, ranks]), np.concatenate([self.new_bytes, new_bytes])
         order = np.argsort(ranks)[::-1]
         self.ranks, self.new_bytes = ranks[order], new_bytes[order]
-
-    def _lost_rank(self) -> int:
-        """Return the highest rank that does not fit any more, -1 if everything still does."""
         too_much = np.flatnonzero(np.cumsum(self.new_bytes, dtype=np.int64) > self.room)
-        return int(self.ranks[too_much[0]]) if len(too_much) else -1
+        if len(too_much):
+            self.lost = int(self.ranks[too_much[0]])
+        higher = self.ranks > self.lost
+        self.ranks, self.new_bytes = self.ranks[higher], self.new_bytes[higher]
+        return self.lost

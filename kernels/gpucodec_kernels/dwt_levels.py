@@ -113,5 +113,5 @@ def walk_levels(where: Any, source: Source, levels: int, dtype: str, num_lines: 
 def _kept(where: Any, source: Source, name: str, size: int, dtype: str) -> Any:
     """Return memory that is kept for the next portion, or given back where frames are large."""
     if source.num_planes * source.rows * source.columns > _KEPT_SAMPLES:
-        return where.empty(size, dtype)
+        return where.temporary(size, dtype)
     return where.scratch(name, size, dtype)
