@@ -7,8 +7,10 @@ import sys
 import typer
 
 from gpucodec import __version__
+from gpucodec.cli.bench import bench
 from gpucodec.cli.doctor import doctor
 from gpucodec.cli.info import info
+from gpucodec.cli.quality import quality
 from gpucodec.cli.transcode import transcode
 
 __all__ = ["app", "main"]
@@ -25,6 +27,8 @@ app = typer.Typer(
 app.command("transcode")(transcode)
 app.command("info")(info)
 app.command("doctor")(doctor)
+app.command("bench")(bench)
+app.command("quality")(quality)
 
 
 def _print_version(wanted: bool) -> None:

@@ -98,11 +98,11 @@ def _run(
     import warnings
 
     from gpucodec.cli.progress import listen
+    from gpucodec.cli.steps import check_writable
     from gpucodec.transcoder.api import transcode as run
     from gpucodec.transcoder.batcher import parse_size
 
-    if json is not None and (json.is_dir() or not json.absolute().parent.is_dir()):
-        raise ParameterError(f"Cannot write the report '{json}': it must be a file in a folder that exists")
+    check_writable(json)
     max_memory = parse_size(max_memory_text)
     # pydicom warns of single values that the standard does not allow; they are copied as they are.
     warnings.filterwarnings("ignore", module=r"pydicom\.")

@@ -62,7 +62,7 @@ class Corner:
         # A fresh interpreter: what one contender loads or leaves behind is not another's, and no lock is inherited.
         context = multiprocessing.get_context("spawn")
         self._channel, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(theirs, self.contender.name), daemon=False)
+        self._process = context.Process(target=serve, args=(theirs, self.contender), daemon=False)
         self._process.start()
         theirs.close()
 

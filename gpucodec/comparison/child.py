@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from gpucodec.comparison.contenders import Job, named
+from gpucodec.comparison.contenders import Contender, Job
 from gpucodec.comparison.measuring import measured
 
 __all__ = ["serve"]
 
 
-def serve(channel: Connection, name: str) -> None:
+def serve(channel: Connection, contender: Contender) -> None:
     """Answer requests until the channel is closed; an error of the contender's is an answer, too."""
-    session = _Session(name)
+    session = _Session(contender)
     while True:
         try:
             request, arguments = channel.recv()
@@ -36,8 +36,8 @@ def serve(channel: Connection, name: str) -> None:
 class _Session:
     """What the process knows: its contender, the job, and the results of the last run."""
 
-    def __init__(self, name: str) -> None:
-        self._contender = named(name)
+    def __init__(self, contender: Contender) -> None:
+        self._contender = contender
         self._result: Any = None
 
     def load(self, job: Job, frames: str, codestreams: list[bytes] | None) -> None:

@@ -21,7 +21,7 @@ from gpucodec.codecs.formats import Family, get_format
 from gpucodec.codecs.options import EncodeOptions
 from gpucodec.frames import FrameBatch, FrameSpec
 
-__all__ = ["Contender", "Job", "contenders", "named", "with_sign"]
+__all__ = ["Contender", "Job", "contenders", "with_sign"]
 
 Frames = np.ndarray[Any, Any]
 
@@ -307,8 +307,3 @@ def contenders() -> list[Contender]:
     ours: list[Contender] = [_Gpucodec(backend) for backend in ("cuda", "nvjpeg2k", "cpu", "library")]
     plugins: list[Contender] = [_Pydicom(name) for name in ("pylibjpeg", "pyjpegls", "pydicom", "gdcm", "pillow")]
     return [*ours, *plugins, _Imagecodecs(), _NvImageCodec()]
-
-
-def named(name: str) -> Contender:
-    """Return the contender of a name."""
-    return next(contender for contender in contenders() if contender.name == name)

@@ -15,9 +15,20 @@ from rich.text import Text
 from gpucodec.comparison.rows import Row, key_of
 from gpucodec.errors import ParameterError
 
-__all__ = ["Slower", "bench_tables", "left_out", "read_rows", "slower_than", "write_rows"]
+__all__ = [
+    "TITLES",
+    "Slower",
+    "bench_tables",
+    "figures",
+    "left_out",
+    "ordered",
+    "read_rows",
+    "slower_than",
+    "what",
+    "write_rows",
+]
 
-_TITLES = {
+TITLES = {
     "codecs": "Codecs",
     "threads": "More threads",
     "frames": "More frames at once",
@@ -39,7 +50,7 @@ def bench_tables(rows: Sequence[Row]) -> list[Table]:
 
 
 def _table(section: str, picture: str, rows: list[Row]) -> Table:
-    table = Table(title=f"{_TITLES[section]}: {picture}", title_justify="left", box=box.SIMPLE, pad_edge=False)
+    table = Table(title=f"{TITLES[section]}: {picture}", title_justify="left", box=box.SIMPLE, pad_edge=False)
     table.add_column("Transfer syntax", overflow="fold")
     table.add_column("", overflow="fold")
     table.add_column("Contender", overflow="fold")
@@ -48,7 +59,7 @@ def _table(section: str, picture: str, rows: list[Row]) -> Table:
     table.add_column("Result", overflow="fold")
     before: tuple[Any, ...] = ()
     for row in ordered(rows):
-        job = (row.syntax, _what(row))
+        job = (row.syntax, what(row))
         shown = ("", "") if job == before else job
         style = "bold" if not row.is_peer and row.is_valid else "" if row.is_valid else "red"
         table.add_row(*(Text(cell) for cell in (*shown, row.contender, *figures(row))), style=style)
@@ -56,7 +67,8 @@ def _table(section: str, picture: str, rows: list[Row]) -> Table:
     return table
 
 
-def _what(row: Row) -> str:
+def what(row: Row) -> str:
+    """Return what a row tells of its job beside the transfer syntax."""
     if row.section == "threads":
         return f"{row.direction}, {row.threads} threads"
     if row.section == "frames":
@@ -70,7 +82,7 @@ def ordered(rows: Iterable[Row]) -> list[Row]:
     """Return rows by job in the order in which the jobs came, within a job by speed, and what has none behind."""
     jobs: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        jobs.setdefault((row.syntax, _what(row)), []).append(row)
+        jobs.setdefault((row.syntax, what(row)), []).append(row)
     return [row for job in jobs.values() for row in sorted(job, key=_slowness)]
 
 
