@@ -1,138 +1,189 @@
 """Words of bits: codewords of quads and magnitude bits of samples, put together in vectors, then one after another.
 
-A word is a uint64 whose low bits come first, a uint8 beside it says how many of them there are.
+The bits of a word that come first are the lowest; a byte beside it says how many there are. See `layout` for where
+words are.
 """
 
 from __future__ import annotations
 
-from numpy import uint8, uint32, uint64
+from numpy import uint8, uint16, uint32, uint64
 
-from gpucodec_kernels.bits import choose
-from gpucodec_kernels.ht.tables import CODEWORD_MASK, LENGTH_SHIFT
-from gpucodec_kernels.target import device_function
-
-SINGLE_BIT = 32  # stands for an excess of one which the first row's second quad tells by a zero bit
+from gpucodec_kernels.bits import choose, keep_branch
+from gpucodec_kernels.ht.layout import (
+    BITS,
+    EVENTS,
+    INDICES,
+    LENGTHS,
+    MERGED,
+    MERGED_LENGTHS,
+    PLANE,
+    PREFIXES,
+    RAW,
+    SUFFIXES,
+    VALUES,
+    WORDS,
+)
+from gpucodec_kernels.target import device_function, inline_function
 
 _ZERO = uint64(0)
 _ONE = uint64(1)
 _TWO = uint64(2)
-_Z8 = uint8(0)
 
 
 @device_function
-def look_up(codes, indices, across, stride, rows, chosen):
-    """Find the code of each quad; 0 for the places beside the codeblock."""
+def look_up(codes, across, stride, rows, memory_8, memory_16):
+    """Find the code of each quad. Those beside the codeblock have none, nor events."""
+    first = _ZERO
     for row in range(rows):
-        begin = uint64(row) * stride
-        for quad in range(across):
-            chosen[begin + uint64(quad)] = codes[uint64(indices[begin + uint64(quad)])]
-        for quad in range(across, stride):
-            chosen[begin + uint64(quad)] = codes[_ZERO]
+        for number in range(first, first + across):
+            place = uint64(INDICES) + uint64(number)
+            memory_16[place] = codes[uint64(memory_16[place])]
+        for number in range(first + across, first + stride):
+            memory_16[uint64(INDICES) + uint64(number)] = codes[_ZERO]
+            if row > 0:
+                memory_8[uint64(EVENTS) + uint64(number)] = uint8(0)
+        first += stride
+
+
+@inline_function
+def field(word, shift, mask):
+    """Return some bits of a uint32."""
+    return uint32(uint32(word >> uint32(shift)) & uint32(mask))
 
 
 @device_function
-def merge_codewords(chosen, excesses, count, words, lengths):
-    """Put together the codewords of two quads, the prefixes of their excesses, and the suffixes, 7.3.6."""
-    for pair in range(uint64(count)):
-        first = uint64(pair) * _TWO
-        second = first + _ONE
-        code_0, code_1 = uint32(chosen[first]), uint32(chosen[second])
-        u_0, u_1 = uint32(excesses[first]), uint32(excesses[second])
-        n_0 = uint32(uint32(code_0 >> uint32(LENGTH_SHIFT)) & uint32(7))
-        n_1 = uint32(uint32(code_1 >> uint32(LENGTH_SHIFT)) & uint32(7))
-        p_0 = u_0 if u_0 < uint32(3) else uint32(uint32(u_0 < uint32(5)) << uint32(2))
-        p_1 = u_1 if u_1 < uint32(3) else uint32(uint32(u_1 < uint32(5)) << uint32(2))
-        pn_0 = min(u_0, uint32(3))
-        pn_1 = min(u_1, uint32(3)) if u_1 != uint32(SINGLE_BIT) else uint32(1)
-        long_0 = u_0 > uint32(4)
-        long_1 = u_1 > uint32(4) and u_1 != uint32(SINGLE_BIT)
-        sn_0 = uint32(5) if long_0 else uint32(u_0 > uint32(2))
-        sn_1 = uint32(5) if long_1 else uint32(u_1 > uint32(2) and u_1 != uint32(SINGLE_BIT))
-        s_0 = uint32(u_0 - uint32(5)) if long_0 else uint32(u_0 == uint32(4))
-        s_1 = uint32(u_1 - uint32(5)) if long_1 else uint32(u_1 == uint32(4))
-        word = uint32(code_0 & uint32(CODEWORD_MASK))
-        length = n_0
-        word = uint32(word | uint32(uint32(code_1 & uint32(CODEWORD_MASK)) << length))
-        length = uint32(length + n_1)
-        word = uint32(word | uint32(p_0 << length))
-        length = uint32(length + pn_0)
-        word = uint32(word | uint32(p_1 << length))
-        length = uint32(length + pn_1)
-        word = uint32(word | uint32(s_0 << length))
-        length = uint32(length + sn_0)
-        word = uint32(word | uint32(s_1 << length))
-        length = uint32(length + sn_1)
-        words[uint64(pair)] = uint64(word)
-        lengths[uint64(pair)] = uint8(length)
+def merge_codewords(pairs, memory_8, memory_16, memory_32):
+    """Put together two quads' codewords, the prefixes of their excesses, and the suffixes, 7.3.6: up to 30 bits."""
+    for number in range(pairs):
+        pair = uint64(number)
+        codes = memory_32[uint64(INDICES // 2) + pair]
+        prefixes = uint32(memory_16[uint64(PREFIXES // 2) + pair])
+        suffixes = uint32(memory_16[uint64(SUFFIXES // 2) + pair])
+        length = field(codes, 8, 7)
+        word = uint32(field(codes, 0, 0x7F) | uint32(field(codes, 16, 0x7F) << length))
+        length = uint32(length + field(codes, 24, 7))
+        more = field(prefixes, 4, 3)
+        prefix = uint32(field(prefixes, 0, 7) | uint32(field(prefixes, 8, 7) << more))
+        word = uint32(word | uint32(prefix << length))
+        length = uint32(uint32(length + more) + field(prefixes, 12, 3))
+        more = field(suffixes, 5, 7)
+        suffix = uint32(field(suffixes, 0, 31) | uint32(field(suffixes, 8, 31) << more))
+        memory_32[uint64(2 * WORDS) + pair] = uint32(word | uint32(suffix << length))
+        memory_8[uint64(LENGTHS) + pair] = uint8(uint32(length + more) + field(suffixes, 13, 7))
 
 
 @device_function
-def count_bits(top, bottom, bounds, known, count, top_bits, bottom_bits):
-    """Find how many magnitude bits each sample has: the bound's, less the one that its codeword implies."""
-    for quad in range(uint64(count)):
-        left = uint64(quad) * _TWO
-        right = left + _ONE
-        bound, e_k = bounds[uint64(quad)], known[right]
-        top_bits[left] = uint8(bound - uint8(e_k >> 4 & 1)) if top[left] != _Z8 else _Z8
-        bottom_bits[left] = uint8(bound - uint8(e_k >> 5 & 1)) if bottom[left] != _Z8 else _Z8
-        top_bits[right] = uint8(bound - uint8(e_k >> 6 & 1)) if top[right] != _Z8 else _Z8
-        bottom_bits[right] = uint8(bound - uint8(e_k >> 7)) if bottom[right] != _Z8 else _Z8
+def merge_words(count, memory_8, memory_16, memory_64):
+    """Put words of up to 32 bits together two by two."""
+    for number in range(count):
+        pair = uint64(number)
+        words = memory_64[uint64(WORDS) + pair]
+        lengths = uint64(memory_16[uint64(LENGTHS // 2) + pair])
+        length = lengths & uint64(0xFF)
+        memory_64[uint64(MERGED) + pair] = (words & uint64(0xFFFFFFFF)) | words >> uint64(32) << length
+        memory_8[uint64(MERGED_LENGTHS) + pair] = uint8(length + (lengths >> uint64(8)))
+
+
+@inline_function
+def magnitude_bits(plane, quad, memory_8, memory_32):
+    """Return the magnitude bits of a sample, at most 31, and their number."""
+    bits = uint32(memory_8[uint64(BITS + plane * PLANE) + quad] & uint8(31))  # so that 32-bit shifts do
+    mask = uint32(uint32(uint32(1) << bits) - uint32(1))
+    return uint32(memory_32[uint64(VALUES + plane * PLANE) + quad] & mask), bits
+
+
+@inline_function
+def column_bits(column, quad, memory_8, memory_32):
+    """Return the magnitude bits of a column of a quad, at most 64, and their number."""
+    upper = uint64(memory_8[uint64(BITS + 2 * column * PLANE) + quad])
+    lower = uint64(memory_8[uint64(BITS + (2 * column + 1) * PLANE) + quad])
+    high = uint64(memory_32[uint64(VALUES + 2 * column * PLANE) + quad]) & ((_ONE << upper) - _ONE)
+    low = uint64(memory_32[uint64(VALUES + (2 * column + 1) * PLANE) + quad]) & ((_ONE << lower) - _ONE)
+    return high | low << upper, upper + lower
 
 
 @device_function
-def merge_columns(top, bottom, top_bits, bottom_bits, count, words, lengths):
-    """Put together the magnitude bits of each column of a quad: up to 64."""
-    for column in range(uint64(count)):
-        at = uint64(column)
-        upper, lower = uint64(top_bits[at]), uint64(bottom_bits[at])
-        low = uint64(top[at]) & ((_ONE << upper) - _ONE)
-        high = uint64(bottom[at]) & ((_ONE << lower) - _ONE)
-        words[at] = low | high << upper
-        lengths[at] = uint8(upper + lower)
+def merge_columns(quads, memory_8, memory_16, memory_32, memory_64):
+    """Put together the magnitude bits of each column of a quad."""
+    for number in range(quads):
+        quad = uint64(number)
+        left, length_0 = column_bits(0, quad, memory_8, memory_32)
+        right, length_1 = column_bits(1, quad, memory_8, memory_32)
+        memory_64[uint64(WORDS) + quad * _TWO] = left
+        memory_64[uint64(WORDS + 1) + quad * _TWO] = right
+        memory_16[uint64(LENGTHS // 2) + quad] = uint16(length_0 | length_1 << uint64(8))
+
+
+@inline_function
+def quad_columns(quad, memory_8, memory_32):
+    """Return the magnitude bits of both columns of a quad, no sample of which has more than 16, and their numbers."""
+    v_0, n_0 = magnitude_bits(0, quad, memory_8, memory_32)
+    v_1, n_1 = magnitude_bits(1, quad, memory_8, memory_32)
+    v_2, n_2 = magnitude_bits(2, quad, memory_8, memory_32)
+    v_3, n_3 = magnitude_bits(3, quad, memory_8, memory_32)
+    left, right = uint32(v_0 | uint32(v_1 << n_0)), uint32(v_2 | uint32(v_3 << n_2))
+    return left, right, uint32(n_0 + n_1), uint32(n_2 + n_3)
 
 
 @device_function
-def merge_quads(top, bottom, top_bits, bottom_bits, count, words, lengths):
-    """Put together the magnitude bits of each quad, where no sample has more than 16."""
-    one = uint32(1)
-    for quad in range(uint64(count)):
-        left = uint64(quad) * _TWO
-        right = left + _ONE
-        bits_0, bits_1 = uint32(top_bits[left]), uint32(bottom_bits[left])
-        bits_2, bits_3 = uint32(top_bits[right]), uint32(bottom_bits[right])
-        value_0 = uint32(top[left] & uint32(uint32(one << bits_0) - one))
-        value_1 = uint32(bottom[left] & uint32(uint32(one << bits_1) - one))
-        value_2 = uint32(top[right] & uint32(uint32(one << bits_2) - one))
-        value_3 = uint32(bottom[right] & uint32(uint32(one << bits_3) - one))
-        first = uint32(value_0 | uint32(value_1 << bits_0))
-        second = uint32(value_2 | uint32(value_3 << bits_2))
-        length = uint32(bits_0 + bits_1)
-        words[uint64(quad)] = uint64(first) | uint64(second) << uint64(length)
-        lengths[uint64(quad)] = uint8(uint32(length + bits_2) + bits_3)
+def merge_quads(quads, memory_8, memory_32, memory_64):
+    """Put together the magnitude bits of each quad where no sample has more than 16: up to 64."""
+    for number in range(quads):
+        quad = uint64(number)
+        left, right, length, more = quad_columns(quad, memory_8, memory_32)
+        memory_64[uint64(WORDS) + quad] = uint64(left) | uint64(right) << uint64(length)
+        memory_8[uint64(LENGTHS) + quad] = uint8(length + more)
 
 
 @device_function
-def merge_words(words, lengths, count, merged, merged_lengths):
-    """Put words together two by two, where they take no more than 64 bits."""
-    for pair in range(uint64(count)):
-        first = uint64(pair) * _TWO
-        second = first + _ONE
-        length = uint64(lengths[first])
-        merged[uint64(pair)] = words[first] | words[second] << length
-        merged_lengths[uint64(pair)] = uint8(lengths[first] + lengths[second])
+def count_long_pairs(lengths, count):
+    """Return how many of `count` pairs of words take more than 64 bits; of words the lengths are two a uint16."""
+    found = uint16(0)
+    for number in range(count):
+        pair = lengths[uint64(number)]
+        length = uint16(uint16(pair & uint16(0xFF)) + uint16(pair >> uint16(8)))
+        found = uint16(found + uint16(length > uint16(64)))
+    return uint64(found)
 
 
 @device_function
-def concatenate(words, lengths, count, raw, begun, used):
-    """Write words one after another behind `used` bits; return how many bits there are then."""
-    place = _ZERO
-    for number in range(uint64(count)):
-        word, length = words[uint64(number)], uint64(lengths[uint64(number)])
-        filled = begun | word << used
-        raw[place] = filled
-        total = used + length
-        begun = choose(total > uint64(63), word >> (uint64(63) - used) >> _ONE, filled)
-        place += total >> uint64(6)
-        used = total & uint64(63)
-    raw[place] = begun
-    return (place << uint64(6)) + used
+def merge_pairs(words, lengths, count, merged, merged_lengths):
+    """Put words together two by two: up to 64 bits."""
+    for number in range(count):
+        pair = uint64(number)
+        length = uint64(lengths[pair]) & uint64(0xFF)
+        merged[pair] = words[_TWO * pair] | words[_TWO * pair + _ONE] << (length & uint64(63))
+        merged_lengths[pair] = uint8(length + uint64(lengths[pair] >> uint16(8)))
+
+
+@inline_function
+def append(word, length, place, begun, used, memory_64):
+    """Write a word behind what is there; return where the next goes, what is there, and how many bits that is."""
+    filled = begun | word << used
+    memory_64[place] = filled
+    total = used + length
+    begun = choose(total > uint64(63), word >> (uint64(63) - used) >> _ONE, filled)
+    return place + (total >> uint64(6)), begun, total & uint64(63)
+
+
+@device_function
+def concatenate(words, lengths, pairs, limit, begun, used, memory_8, memory_64):
+    """Write words one after another behind `used` bits, two as one if they have no more than `limit` bits.
+
+    Returns how many bits there are then.
+    """
+    place = uint64(RAW)
+    for number in range(pairs):
+        pair = uint64(number) * _TWO
+        first, second = memory_64[words + pair], memory_64[words + pair + _ONE]
+        length, more = uint64(memory_8[lengths + pair]), uint64(memory_8[lengths + pair + _ONE])
+        if length + more <= limit:
+            keep_branch()
+            first |= second << (length & uint64(63))
+            length += more
+        else:
+            place, begun, used = append(first, length, place, begun, used, memory_64)
+            first, length = second, more
+        place, begun, used = append(first, length, place, begun, used, memory_64)
+    memory_64[place] = begun
+    return ((place - uint64(RAW)) << uint64(6)) + used

@@ -4,58 +4,60 @@ from __future__ import annotations
 
 from numpy import uint8, uint64
 
+from gpucodec_kernels.bits import trailing_zeros
+from gpucodec_kernels.ht.layout import MEL
 from gpucodec_kernels.target import device_function, inline_function
 
 _ZERO = uint64(0)
 _ONE = uint64(1)
+_SEVEN = uint64(7)
 _EIGHT = uint64(8)
-# MEL_EXPONENTS, four bits a state.
+# `tables.MEL_EXPONENTS`, four bits a state.
 _EXPONENTS = uint64(0x5433222111000)
 _LAST_STATE = uint64(12)
 
 
 @inline_function
-def exponent_of(state):
-    """Return how many bits a run takes."""
-    return _EXPONENTS >> (state << uint64(2)) & uint64(15)
+def write_bits(bits, have, room, place, memory_8):
+    """Write bytes while there are bits for one; after 0xFF a byte has seven. The first bits are the highest."""
+    while have >= room:
+        have -= room
+        byte = bits >> have
+        bits &= (_ONE << have) - _ONE
+        memory_8[place] = uint8(byte)
+        place += _ONE
+        room = _SEVEN if byte == uint64(0xFF) else _EIGHT
+    return bits, have, room, place
 
 
 @device_function
-def encode_events(events, count, out):
-    """Encode events, each 0 (none), 1 (did not happen) or 2 (did).
+def encode_events(begin, end, memory_8, memory_64):
+    """Encode events, bytes from memory_8[begin] on of 0 (none), 1 (did not happen) or 2 (did), eight of them a word.
 
-    Returns how many whole bytes there are, the bits of the next, most significant first, how many it lacks, and
-    how many bits it may have.
+    Returns how many whole bytes there are, the bits of the next, and how many bits that lacks.
     """
-    place, bits, have, room = _ZERO, _ZERO, _ZERO, _EIGHT
-    state, run = _ZERO, _ZERO
-    for number in range(uint64(count) + _ONE):
-        event = uint64(1)
-        value, length = _ZERO, _ZERO
-        if uint64(number) == uint64(count):
-            if run > _ZERO:
-                value, length = _ONE, _ONE
-        else:
-            event = uint64(events[uint64(number)])
-            if event == _ZERO:
-                continue
-            exponent = exponent_of(state)
-            if event == _ONE:
+    place, bits, have, room = uint64(MEL), _ZERO, _ZERO, _EIGHT
+    state, run, most = _ZERO, _ZERO, _ONE
+    for word in range(begin >> uint64(3), end >> uint64(3)):
+        events = memory_64[uint64(word)]
+        while events != _ZERO:
+            happened = uint64(trailing_zeros(events)) & _ONE
+            events &= events - _ONE
+            if happened == _ZERO:
                 run += _ONE
-                if run >= _ONE << exponent:
-                    value, length, run = _ONE, _ONE, _ZERO
-                    state = min(state + _ONE, _LAST_STATE)
+                if run < most:
+                    continue
+                bits = bits << _ONE | _ONE
+                have += _ONE
+                state = min(state + _ONE, _LAST_STATE)
             else:
-                value, length, run = run, exponent + _ONE, _ZERO
-                if state > _ZERO:
-                    state -= _ONE
-        bits = bits << length | value
-        have += length
-        while have >= room:
-            have -= room
-            byte = bits >> have & ((_ONE << room) - _ONE)
-            out[place] = uint8(byte)
-            place += _ONE
-            room = uint64(7) if byte == uint64(0xFF) else _EIGHT
-        bits &= (_ONE << have) - _ONE
-    return place, bits, room - have
+                length = _EXPONENTS >> (state << uint64(2)) & uint64(15)
+                bits = bits << (length + _ONE) | run
+                have += length + _ONE
+                state -= uint64(state > _ZERO)
+            run = _ZERO
+            most = _ONE << (_EXPONENTS >> (state << uint64(2)) & uint64(15))
+            bits, have, room, place = write_bits(bits, have, room, place, memory_8)
+    if run > _ZERO:
+        bits, have, room, place = write_bits(bits << _ONE | _ONE, have + _ONE, room, place, memory_8)
+    return place - uint64(MEL), bits, room - have
