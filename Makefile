@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test lint test-cpu test-simulator bounds fuzz bench kernel-report clean
+.PHONY: demo test lint test-cpu test-simulator bounds fuzz bench bench-codecs kernel-report clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -41,7 +41,11 @@ bounds: $(VENV)/.installed-test
 fuzz: $(VENV)/.installed-test
 	$(BIN)/python -m tests.fuzz
 
+# Ends with 1 if gpucodec is slower than in the result that is kept; the new one is kept in any case.
 bench: $(VENV)/.installed-test
+	$(BIN)/gpucodec bench --short --against benchmarks/results/bench.json --json benchmarks/results/bench.json
+
+bench-codecs: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks
 
 kernel-report: $(VENV)/.installed-test

@@ -55,7 +55,7 @@ def test_the_python_examples_print_what_they_say(study: Path) -> None:
 def test_the_commands_succeed(study: Path) -> None:
     lines = "\n".join(blocks("console") + blocks("sh")).splitlines()
     commands = [line.removeprefix("$ ") for line in lines if line.removeprefix("$ ").startswith("gpucodec ")]
-    assert {command.split()[1] for command in commands} == {"transcode", "info", "doctor"}
+    assert {command.split()[1] for command in commands} == {"transcode", "info", "doctor", "bench", "quality"}
     for command in commands:
         arguments = [sys.executable, "-m", "gpucodec.cli.app", *shlex.split(command)[1:]]
         result = subprocess.run(arguments, cwd=study, capture_output=True, text=True, check=False)
