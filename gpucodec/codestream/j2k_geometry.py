@@ -169,10 +169,13 @@ class _Tables:
     def add(self, resolution: int, level: int, xs: Axis, ys: Axis, details: Sequence[tuple[int, int, int]]) -> None:
         """Add the codeblocks of a resolution level's precincts (T.800 B.7), all of a subband at a time."""
         shape = (len(ys.positions), len(xs.positions))
-        wide = np.stack([np.broadcast_to(xs.cuts[high].counts, shape) for _, high, _ in details], axis=2)
-        tall = np.stack([np.broadcast_to(ys.cuts[high].counts[:, None], shape) for _, _, high in details], axis=2)
-        counts = wide * tall
+        bands = np.empty((*shape, len(details), 3), np.int64)
+        for number, (_, high_x, high_y) in enumerate(details):
+            bands[:, :, number, 1] = xs.cuts[high_x].counts
+            bands[:, :, number, 2] = ys.cuts[high_y].counts[:, None]
+        counts = bands[..., 1] * bands[..., 2]
         first = (np.cumsum(counts) - counts.reshape(-1)).reshape(counts.shape)
+        bands[..., 0] = first + self.num_codeblocks
         table = np.empty((6, int(counts.sum())), np.int32)
         for number, (orientation, high_x, high_y) in enumerate(details):
             x, y = xs.cuts[high_x], ys.cuts[high_y]
@@ -180,7 +183,7 @@ class _Tables:
             size = (x.end - x.begin, y.end - y.begin)
             self.subbands.append(Subband(resolution, level, orientation, x.begin, y.begin, *size))
         self.codeblocks.append(table)
-        self.bands.append(np.stack([first + self.num_codeblocks, wide, tall], axis=-1).reshape(-1, 3))
+        self.bands.append(bands.reshape(-1, 3))
         self.num_codeblocks += table.shape[1]
         grid = np.empty((*shape, 4), np.int64)
         grid[..., 0], grid[..., 1], grid[..., 2] = resolution, ys.positions[:, None], xs.positions
@@ -193,13 +196,10 @@ class _Tables:
         if not len(x.starts) or not len(y.starts):
             return
         begins = first[y.precincts[:, None], x.precincts]
-        rows = y.members[:, None] * x.counts[x.precincts] + x.members
-        numbers = (begins + rows).reshape(-1)
-        shape = (len(y.starts), len(x.starts))
-        described_all = (np.array(number) for number in described)
-        values = (x.starts, y.starts[:, None], x.lengths, y.lengths[:, None], *described_all)
-        for column, value in enumerate(values):
-            table[column, numbers] = np.broadcast_to(value, shape).reshape(-1)
+        numbers = begins + y.members[:, None] * x.counts[x.precincts] + x.members
+        table[0][numbers], table[1][numbers] = x.starts, y.starts[:, None]
+        table[2][numbers], table[3][numbers] = x.lengths, y.lengths[:, None]
+        table[4][numbers], table[5][numbers] = described
 
     def finish(self) -> Geometry:
         x, y, width, height, orientation, subband = np.concatenate(self.codeblocks, axis=1)

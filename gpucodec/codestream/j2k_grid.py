@@ -24,8 +24,10 @@ Floats = npt.NDArray[np.float64]
 
 # What may be claimed by few bytes; more than that only in proportion to them.
 _MANY_CODEBLOCKS = 1 << 21
-_MANY_TILE_COMPONENTS = 1 << 18
-_MANY_KINDS = 1 << 14  # resolution levels of components that are cut up in different ways
+_MANY_TILE_COMPONENTS = 1 << 17
+_MANY_KINDS = 1 << 13  # resolution levels of components that are cut up in different ways
+_MANY_LEVELS = 1 << 14  # resolution levels of tiles that are cut up in different ways
+_BYTES_A_LEVEL = 64  # more of those only if there are so many bytes for each
 
 
 class Grid:
@@ -88,11 +90,10 @@ class Grid:
         }
 
     def _check_levels(self) -> None:
-        levels = min(
-            coding.levels
-            for parameters in {id(found): found for found in (*self.special.values(), self.default)}.values()
-            for coding in parameters.codings
-        )
+        used = {id(found): found for found in self.special.values()}
+        if len(self.special) < len(self.columns) * len(self.rows):
+            used[id(self.default)] = self.default
+        levels = min(coding.levels for parameters in used.values() for coding in parameters.codings)
         if self.reduce > levels:
             raise ParameterError(f"A 'reduce' of {self.reduce} is not allowed, there are {levels} decomposition levels")
 
@@ -134,13 +135,17 @@ class Grid:
             side = self._sides[key] = cut_side(own, coding, axis, self.reduce, wanted, step, span[0])
         return side, self._signatures.setdefault(side.signature, len(self._signatures))
 
+    def check_classes(self, levels: int, num_bytes: int) -> None:
+        """Refuse to lay out more resolution levels, of tiles that are cut up differently, than so few bytes need."""
+        limit_claim("kinds of resolution levels", levels, max(_MANY_LEVELS, num_bytes // _BYTES_A_LEVEL))
+
     def check_claims(self, num_bytes: int) -> None:
         """Hold what headers claim against the bytes there are.
 
         Parameters
         ----------
         num_bytes : int
-            Bytes of the codestream.
+            Bytes of all packets.
 
         Raises
         ------
@@ -150,7 +155,7 @@ class Grid:
             If there are more codeblocks or tile-components than so few bytes should have.
         """
         num_tiles = len(self.columns) * len(self.rows)
-        _limit("tile-components", num_tiles * len(self.size.components), max(_MANY_TILE_COMPONENTS, num_bytes))
+        limit_claim("tile-components", num_tiles * len(self.size.components), max(_MANY_TILE_COMPONENTS, num_bytes))
         chosen: dict[int, list[int]] = {}
         for tile, found in self.special.items():
             chosen.setdefault(id(found), []).append(tile)
@@ -164,7 +169,7 @@ class Grid:
             raise TruncatedCodestreamError(
                 f"{packets:.0f} packets cannot be in {num_bytes} bytes", format=FORMAT, offset=num_bytes
             )
-        _limit("codeblocks", codeblocks, max(_MANY_CODEBLOCKS, 8 * num_bytes))
+        limit_claim("codeblocks", codeblocks, max(_MANY_CODEBLOCKS, 8 * num_bytes))
 
     def _claimed(self, parameters: TileParameters, tiles: list[int] | None) -> tuple[float, float]:
         """Return how many precincts and codeblocks tiles have, or all those together that have no parameters."""
@@ -172,7 +177,7 @@ class Grid:
             (component.dx, component.dy, coding)
             for component, coding in zip(self.size.components, parameters.codings, strict=True)
         )
-        _limit("resolution levels", sum(coding.levels + 1 for _, _, coding in kinds), _MANY_KINDS)
+        limit_claim("resolution levels", sum(coding.levels + 1 for _, _, coding in kinds), _MANY_KINDS)
         places = None if tiles is None and not self.special else self._places(tiles)
         precincts = codeblocks = 0.0
         for (dx, dy, coding), number in kinds.items():
@@ -215,6 +220,7 @@ def _together(x: Floats, y: Floats, places: tuple[npt.NDArray[np.intp], npt.NDAr
     return float(x.sum() * y.sum() if places is None else x[places[0]] @ y[places[1]])
 
 
-def _limit(what: str, number: float, most: int) -> None:
+def limit_claim(what: str, number: float, most: int) -> None:
+    """Refuse what headers claim if it is too much."""
     if number > most:
         raise LimitExceededError(f"{number:.0f} {what} are claimed, with so few bytes at most {most} are allowed")

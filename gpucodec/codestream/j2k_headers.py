@@ -29,7 +29,7 @@ from gpucodec.errors import CodestreamError
 
 __all__ = ["TileParameters", "read_main_header", "read_tile_header"]
 
-_MAX_PROGRESSIONS = 4096
+_MAX_PROGRESSIONS = 1024
 
 
 @dataclass(frozen=True, slots=True)

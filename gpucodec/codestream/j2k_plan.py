@@ -197,7 +197,7 @@ class _Planner:
         interleaved: bool,
         max_bytes: int,
     ) -> None:
-        self.size = codestream.size
+        self.size, self.num_bytes = codestream.size, codestream.num_packet_bytes
         self.reduce, self.interleaved, self.max_bytes = reduce, interleaved, max_bytes
         self.layers = layers or _ALL_LAYERS
         if layers < 0 or reduce < 0:
@@ -212,7 +212,7 @@ class _Planner:
             raise LimitExceededError(
                 f"A frame of {self.output_samples} samples would take more than the limit of {max_bytes} bytes"
             )
-        self.grid.check_claims(len(codestream.data))
+        self.grid.check_claims(self.num_bytes)
         self.classes: list[TileClass] = []
         self.tiles: list[int] = []
         self.stores: list[tuple[int, ...]] = []
@@ -275,10 +275,13 @@ class _Planner:
         representatives: list[Sides] = []
         numbers: list[int] = []
         total = self.output_samples
+        levels = 0
         for index, sides, signature, parameters in self.grid.tiles():
             key = (id(parameters), signature)
             number = found.setdefault(key, len(found))
             if number == len(self.classes):
+                levels += sum(len(x.axes) for x, _ in sides)
+                self.grid.check_classes(levels, self.num_bytes)
                 limit = self.max_bytes // 4 - total
                 if coefficients_of(sides) > limit:
                     total = self.max_bytes

@@ -111,5 +111,7 @@ def with_progression_changes(
         if len(chosen):
             found.append(in_progression_order(change.order, precincts, end_layer, done, chosen))
             done[chosen] = end_layer
+        if (done >= num_layers).all():
+            break
     precinct, layer = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
     return precinct, layer

@@ -17,7 +17,7 @@ from gpucodec.codestream.j2k_headers import TileParameters, read_main_header, re
 from gpucodec.codestream.j2k_packed_headers import PackedHeaders
 from gpucodec.codestream.j2k_segments import HIGH_THROUGHPUT, Segment
 from gpucodec.codestream.j2k_size import FORMAT, ImageSize, find_codestream, read_size, unpack
-from gpucodec.errors import CodestreamError, TruncatedCodestreamError
+from gpucodec.errors import CodestreamError, LimitExceededError, TruncatedCodestreamError
 
 __all__ = ["MAX_BITPLANES", "Codestream", "read_codestream"]
 
@@ -36,6 +36,7 @@ _IN_TILE = (_DECISIVE - {Marker.CAP}) | {Marker.PLT, Marker.COM, Marker.PPT}
 _DELIMITERS = frozenset((Marker.SOC, Marker.SOD, Marker.EOC, Marker.SOT))
 _NO_LENGTH = range(0xFF30, 0xFF40)  # reserved for markers that stand alone, Table A.1
 _MAX_KNOWN = 64
+_MANY_HEADERS = 1 << 18
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +82,11 @@ class Codestream:
     is_high_throughput: bool
     unsupported: tuple[str, ...]
 
+    @property
+    def num_packet_bytes(self) -> int:
+        """Bytes of all packets."""
+        return int((self.tile_parts[:, 2] - self.tile_parts[:, 1]).sum()) + len(self.packed_headers)
+
 
 @dataclass(frozen=True, slots=True)
 class _Main:
@@ -109,6 +115,8 @@ def read_codestream(data: bytes | bytearray | memoryview) -> Codestream:
         If the bytes end before a header or a tile-part does.
     CodestreamError
         If a header is wrong; names offset and marker.
+    LimitExceededError
+        If more tiles have headers for more components than so few bytes should.
     """
     data = data if isinstance(data, bytes) else bytes(data)
     start = find_codestream(data)
@@ -272,6 +280,7 @@ class _TileParts:
     def codestream(self, start: int, key: bytes) -> Codestream:
         self._check_order()
         main = self.main
+        self._check_headers()
         tile_parameters = {}
         unsupported, high_throughput = list(main.unsupported), main.is_high_throughput
         keys = [key]
@@ -297,6 +306,12 @@ class _TileParts:
             is_high_throughput=high_throughput,
             unsupported=tuple(dict.fromkeys(unsupported)),
         )
+
+    def _check_headers(self) -> None:
+        """Refuse headers that take long to apply, each to many components."""
+        number = len(self.headers) * len(self.main.size.components)
+        if number > max(_MANY_HEADERS, len(self.data)):
+            raise LimitExceededError(f"{number} tile-components with headers of their own are too many for few bytes")
 
     def _check_order(self) -> None:
         seen = set()

@@ -88,19 +88,13 @@ class TileClass:
     chunks: int
 
 
-def _buffers(x: Side, y: Side) -> tuple[list[list[tuple[int, int, int, int]]], int]:
-    """Return x, y spans of the codeblocks needed of each subband, by resolution level, and their coefficients."""
-    found = []
-    size = 0
-    for resolution, (xs, ys) in enumerate(zip(x.buffers, y.buffers, strict=True)):
-        orientations = (HL, LH, HH) if resolution else (LL,)
-        spans = []
-        for orientation in orientations:
-            across, down = (sides[half] for sides, half in zip((xs, ys), _HALVES[orientation], strict=True))
-            spans.append((*across, *down))
-            size += _size(across[1] - across[0], down[1] - down[0])
-        found.append(spans)
-    return found, size
+def _buffers(x: Side, y: Side) -> list[tuple[int, int, int, int]]:
+    """Return the x and y spans of the codeblocks needed of each subband that is not discarded."""
+    return [
+        (*xs[across], *ys[down])
+        for resolution, (xs, ys) in enumerate(zip(x.buffers, y.buffers, strict=True))
+        for across, down in ((1, 0), (0, 1), (1, 1))[: 3 if resolution else 0] or ((0, 0),)
+    ]
 
 
 def _stride(width: int) -> int:
@@ -113,7 +107,7 @@ def _size(width: int, height: int) -> int:
 
 def coefficients_of(sides: Sequence[tuple[Side, Side]]) -> int:
     """Return how many coefficients a tile with these sides has, without laying it out."""
-    return sum(_buffers(*pair)[1] for pair in sides)
+    return sum(_size(x1 - x0, y1 - y0) for pair in sides for x0, x1, y0, y1 in _buffers(*pair))
 
 
 class _Layout:
@@ -152,10 +146,8 @@ class _Layout:
         self.num_nodes += geometry.num_nodes
 
     def _add_buffers(self, x: Side, y: Side, geometry: Geometry) -> list[_Buffer]:
-        spans, _ = _buffers(x, y)
-        flat = [span for level in spans for span in level]
         buffers = []
-        for band, (x0, x1, y0, y1) in zip(geometry.subbands, flat, strict=False):
+        for band, (x0, x1, y0, y1) in zip(geometry.subbands, _buffers(x, y), strict=False):
             buffers.append(_Buffer(band, (x0, x1), (y0, y1), self.num_coefficients, _stride(x1 - x0)))
             self.num_coefficients += _size(x1 - x0, y1 - y0)
         return buffers
