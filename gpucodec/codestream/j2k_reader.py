@@ -120,6 +120,8 @@ def read_codestream(data: bytes | bytearray | memoryview) -> Codestream:
     """
     data = data if isinstance(data, bytes) else bytes(data)
     start = find_codestream(data)
+    if data[start : start + 4] != b"\xff\x4f\xff\x51":
+        read_size(data, start)  # says what is wrong
     (length,) = unpack(">H", data, start + 4, "SIZ")
     segments, end = _segments(data, start + 4 + length, Marker.SOT, _IN_MAIN)
     decisive = [segment for segment in segments if segment.code in _DECISIVE]

@@ -53,11 +53,9 @@ def poc(changes: Sequence[tuple[int, int, int, int, int, str]]) -> bytes:
     return segment(0xFF5F, b"".join(rows))
 
 
-def tile_part(
-    tile: int, index: int, header: bytes, packets: bytes, *, count: int = 0, length: int | None = None
-) -> bytes:
+def tile_part(tile: int, index: int, header: bytes, packets: bytes, length: int | None = None) -> bytes:
     length = 12 + len(header) + 2 + len(packets) if length is None else length
-    return struct.pack(">HHHIBB", 0xFF90, 10, tile, length, index, count) + header + b"\xff\x93" + packets
+    return struct.pack(">HHHIBB", 0xFF90, 10, tile, length, index, 0) + header + b"\xff\x93" + packets
 
 
 def plain(packets: bytes = b"\x00" * 4, *, main: bytes = b"", tile: bytes = b"", end: bytes = EOC) -> bytes:
