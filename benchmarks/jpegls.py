@@ -68,6 +68,8 @@ _CASES = (
     _Case("1 CR 1955x1841", "16 CR 1955x1841 uint16", 1, 15),
     _Case("100 tiles 256x256 RGB, by plane", "100 tiles 256x256 RGB", 100, 8, planar_configuration=1),
     _Case("16 CT 512x512, NEAR 2", "16 CT 512x512 int16", 16, 14, near=2),
+    _Case("100 tiles 256x256 RGB, NEAR 2", "100 tiles 256x256 RGB", 100, 8, near=2),
+    _Case("1 CR 1955x1841, NEAR 2", "16 CR 1955x1841 uint16", 1, 15, near=2),
 )
 
 
