@@ -66,7 +66,7 @@ def read_frame_header(codestream: bytes | bytearray | memoryview) -> FrameHeader
     ----------
     codestream : bytes-like
         One frame: JPEG, JPEG-LS, JPEG 2000 or HTJ2K, the latter two also inside JP2 boxes. What follows the
-        frame header is not looked at.
+        frame header is not looked at, unless a JPEG-LS codestream leaves it to say the size.
 
     Returns
     -------
@@ -150,9 +150,19 @@ def _read_sof(data: memoryview, offset: int, code: int) -> FrameHeader:
         raise CodestreamError(
             f"a precision of {precision} is not allowed, must be 2 to 16", format=fmt, offset=offset + 4, marker=marker
         )
-    if not rows or not columns:  # rows of 0 would be told by DNL after the scan; no DICOM writer does that
+    if code == _SOF55 and not (rows and columns):
+        rows, columns = _told_elsewhere(data)
+    if not rows or not columns:  # of JPEG, rows of 0 would be told by DNL after the scan; no DICOM writer does that
         raise CodestreamError(
             f"a size of {rows} x {columns} is not allowed", format=fmt, offset=offset + 5, marker=marker
         )
     described = unpack(f">{3 * samples}B", data, offset + 10, marker, fmt)
     return FrameHeader(rows, columns, samples, precision, is_subsampled=len(set(described[1::3])) > 1, format=fmt)
+
+
+def _told_elsewhere(data: memoryview) -> tuple[int, int]:
+    """Return the size that a JPEG-LS codestream says in LSE or, its rows, in DNL (T.87 C.2.4.1.4 and C.2.6)."""
+    from gpucodec.codestream.jpegls import read_codestream
+
+    description = read_codestream(bytes(data))
+    return description.rows, description.columns

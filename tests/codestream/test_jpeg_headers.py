@@ -95,6 +95,29 @@ def test_subsampled_jpeg():
     assert header.is_subsampled
 
 
+@pytest.mark.parametrize("name", ["DNL", "LSE"])
+def test_jpegls_may_say_its_size_elsewhere(name):
+    codestream = bytes(WRITTEN["jpegls"][0])
+    at = codestream.index(b"\xff\xf7") + 5
+    if name == "DNL":
+        codestream = codestream[:at] + b"\0\0" + codestream[at + 2 : -2] + b"\xff\xdc\0\x04\0\x28" + b"\xff\xd9"
+    else:
+        size = b"\xff\xf8\0\x08\x04\x02\0\x28\0\x32"
+        codestream = codestream[:2] + size + codestream[2:at] + bytes(4) + codestream[at + 4 :]
+    header = read_frame_header(codestream)
+    assert (header.rows, header.columns, header.format) == (40, 50, "JPEG-LS")
+    with pytest.raises(TruncatedCodestreamError):
+        read_frame_header(codestream[:-2])
+
+
+def test_jpegls_must_say_its_size_somewhere():
+    codestream = bytes(WRITTEN["jpegls"][0])
+    at = codestream.index(b"\xff\xf7") + 5
+    for size in (b"\0\0\0\x32", b"\0\x28\0\0", bytes(4)):
+        with pytest.raises(CodestreamError, match="size of"):
+            read_frame_header(codestream[:at] + size + codestream[at + 4 :])
+
+
 @pytest.mark.parametrize(
     ("codestream", "message"),
     [
