@@ -139,13 +139,15 @@ class Grid:
         """Refuse to lay out more resolution levels, of tiles that are cut up differently, than so few bytes need."""
         limit_claim("kinds of resolution levels", levels, max(_MANY_LEVELS, num_bytes // _BYTES_A_LEVEL))
 
-    def check_claims(self, num_bytes: int) -> None:
+    def check_claims(self, num_bytes: int, end: int) -> None:
         """Hold what headers claim against the bytes there are.
 
         Parameters
         ----------
         num_bytes : int
             Bytes of all packets.
+        end : int
+            Where the codestream ends, for messages.
 
         Raises
         ------
@@ -167,7 +169,7 @@ class Grid:
             codeblocks += blocks
         if packets > num_bytes:
             raise TruncatedCodestreamError(
-                f"{packets:.0f} packets cannot be in {num_bytes} bytes", format=FORMAT, offset=num_bytes
+                f"{packets:.0f} packets cannot be in {num_bytes} bytes", format=FORMAT, offset=end
             )
         limit_claim("codeblocks", codeblocks, max(_MANY_CODEBLOCKS, 8 * num_bytes))
 

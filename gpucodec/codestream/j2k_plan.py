@@ -212,7 +212,7 @@ class _Planner:
             raise LimitExceededError(
                 f"A frame of {self.output_samples} samples would take more than the limit of {max_bytes} bytes"
             )
-        self.grid.check_claims(self.num_bytes)
+        self.grid.check_claims(self.num_bytes, len(codestream.data))
         self.classes: list[TileClass] = []
         self.tiles: list[int] = []
         self.stores: list[tuple[int, ...]] = []

@@ -330,8 +330,8 @@ def read_packet_header(
             )  # fmt: skip
             band += int64(1)
     position = finish_reading(position, byte)
-    if status == int32(STATUS_OK) and position > end:
-        status = int32(STATUS_TRUNCATED)
+    if position > end:
+        status = int32(STATUS_TRUNCATED)  # whatever the zeros after the end may have seemed to say
     return status, position, place, chunk
 
 
@@ -430,6 +430,6 @@ def read_packets(
         status = int32(STATUS_MORE_CHUNKS)
     result = int64(index) * int64(RESULT_NUMBERS)
     results[result] = int64(status)
-    results[result + int64(1)] = position
+    results[result + int64(1)] = min(position, end)
     results[result + int64(2)] = chunk - first_chunk[index]
     results[result + int64(3)] = packet - tiles[tile]
