@@ -23,38 +23,38 @@ from numpy import float32, int32, uint64
 
 from gpucodec_kernels import dwt_items as items_of
 from gpucodec_kernels.dwt_items import field, place, places_of
-from gpucodec_kernels.target import device_function, kernel
+from gpucodec_kernels.target import inline_function, kernel
 
 
-@device_function
-def undo_rct(lines, first, second, third, columns):
-    """Make three lines red, green and blue, (G-6) to (G-8)."""
+@inline_function
+def undo_rct(lines, line, apart, to, to_apart, columns):
+    """Turn three lines so far `apart` to red, green and blue, (G-6) to (G-8); `to` may be the same place."""
     for column in range(columns):
-        blue, red = lines[second + column], lines[third + column]
-        green = int32(lines[first + column] - (int32(blue + red) >> int32(2)))
-        lines[first + column] = int32(red + green)
-        lines[second + column] = green
-        lines[third + column] = int32(blue + green)
+        blue, red = lines[line + apart + column], lines[line + apart + apart + column]
+        green = int32(lines[line + column] - (int32(blue + red) >> int32(2)))
+        lines[to + column] = int32(red + green)
+        lines[to + to_apart + column] = green
+        lines[to + to_apart + to_apart + column] = int32(blue + green)
 
 
-@device_function
-def undo_ict(lines, first, second, third, columns):
-    """Make three lines red, green and blue, (G-12) to (G-14)."""
+@inline_function
+def undo_ict(lines, line, apart, to, to_apart, columns):
+    """Turn three lines so far `apart` to red, green and blue, (G-12) to (G-14); `to` may be the same place."""
     for column in range(columns):
-        luma, blue, red = lines[first + column], lines[second + column], lines[third + column]
-        lines[first + column] = luma + float32(1.402) * red
-        lines[second + column] = luma - float32(0.344136) * blue - float32(0.714136) * red
-        lines[third + column] = luma + float32(1.772) * blue
+        luma, blue, red = lines[line + column], lines[line + apart + column], lines[line + apart + apart + column]
+        lines[to + column] = luma + float32(1.402) * red
+        lines[to + to_apart + column] = luma - float32(0.344136) * blue - float32(0.714136) * red
+        lines[to + to_apart + to_apart + column] = luma + float32(1.772) * blue
 
 
-@device_function
+@inline_function
 def finished(value, lowest, highest, half, base):
     """Return a reconstructed value as the sample to store."""
     inside = min(max(lowest, value), highest)
     return int32(int32(inside - lowest + half) + base)
 
 
-@device_function
+@inline_function
 def store_line(lines, line, columns, output, at, pixels, lowest, highest, half, base):
     """Store samples that lie beside each other; a stride that is a constant lets the loop vectorise."""
     if pixels == uint64(1):
@@ -65,7 +65,7 @@ def store_line(lines, line, columns, output, at, pixels, lowest, highest, half, 
             output[at + column * pixels] = finished(lines[line + column], lowest, highest, half, base)
 
 
-@device_function
+@inline_function
 def store_halves(lines, even, odd, left, right, output, at, pixels, lowest, highest, half, base):
     """Store the samples from `left`, 0 or 1, to `right` of a row whose even and odd samples lie apart."""
     if left == uint64(1):
@@ -88,7 +88,7 @@ def store_halves(lines, even, odd, left, right, output, at, pixels, lowest, high
         output[at + pairs * uint64(2) * pixels] = finished(lines[even + pairs], lowest, highest, half, base)
 
 
-@device_function
+@inline_function
 def interleave(lines, even, odd, left, right, lows, at):
     """Write the samples from `left`, 0 or 1, to `right` of a row to a plane."""
     if left == uint64(1):
@@ -105,9 +105,9 @@ def interleave(lines, even, odd, left, right, lows, at):
         lows[at + pairs * uint64(2)] = lines[even + pairs]
 
 
-@device_function
+@inline_function
 def emit_row(
-    items, item, lines, line, odd, apart, position, to_lows, lows, low_frame, output, frame, lowest, highest, half
+    items, item, lines, line, apart, position, to_lows, lows, low_frame, output, frame, lowest, highest, half
 ):  # fmt: skip
     """Write the row at `position` of an item's rectangle, whose components lie so far `apart`."""
     left = field(items, item, items_of.LEFT)
@@ -122,14 +122,14 @@ def emit_row(
         even = uint64(line + component * apart)
         to = uint64(at + component * step)
         if to_lows != int32(0):
-            interleave(lines, even, even + odd, left, right, lows, low_frame + to)
+            interleave(lines, even, even + uint64(items_of.HALF), left, right, lows, low_frame + to)
         else:
             store_halves(
-                lines, even, even + odd, left, right, output, frame + to, pixels, lowest, highest, half, base
+                lines, even, even + uint64(items_of.HALF), left, right, output, frame + to, pixels, lowest, highest, half, base
             )  # fmt: skip
 
 
-@device_function
+@inline_function
 def store_lows(items, item, lows, line, output, at, lowest, highest, half):
     """Store a row of each component of an item's planes."""
     columns = field(items, item, items_of.COLUMNS)
@@ -150,7 +150,7 @@ def _store_reversible(index, items, num_items, lows, low_stride, output, output_
         at = uint64(output_frame + field(items, item, items_of.OUT) + row * field(items, item, items_of.OUT_ROW))
         if field(items, item, items_of.COMPONENTS) == uint64(3):
             apart = field(items, item, items_of.LOWS_APART)
-            undo_rct(lows, line, line + apart, line + apart + apart, field(items, item, items_of.COLUMNS))
+            undo_rct(lows, line, apart, line, apart, field(items, item, items_of.COLUMNS))
         store_lows(items, item, lows, line, output, at, lowest, highest, int32(0))
 
 
@@ -163,7 +163,7 @@ def _store_irreversible(index, items, num_items, lows, low_stride, output, outpu
         at = uint64(output_frame + field(items, item, items_of.OUT) + row * field(items, item, items_of.OUT_ROW))
         if field(items, item, items_of.COMPONENTS) == uint64(3):
             apart = field(items, item, items_of.LOWS_APART)
-            undo_ict(lows, line, line + apart, line + apart + apart, field(items, item, items_of.COLUMNS))
+            undo_ict(lows, line, apart, line, apart, field(items, item, items_of.COLUMNS))
         store_lows(items, item, lows, line, output, at, lowest, highest, float32(0.5))
 
 
@@ -174,5 +174,7 @@ store_reversible_32 = kernel(_ARGUMENTS.format("int32", "uint32"))(_store_revers
 store_irreversible_8 = kernel(_ARGUMENTS.format("float32", "uint8"))(_store_irreversible)
 store_irreversible_16 = kernel(_ARGUMENTS.format("float32", "uint16"))(_store_irreversible)
 store_irreversible_32 = kernel(_ARGUMENTS.format("float32", "uint32"))(_store_irreversible)
-STORE_REVERSIBLE = {1: store_reversible_8, 2: store_reversible_16, 4: store_reversible_32}
-STORE_IRREVERSIBLE = {1: store_irreversible_8, 2: store_irreversible_16, 4: store_irreversible_32}
+STORE = {
+    (True, 1): store_reversible_8, (True, 2): store_reversible_16, (True, 4): store_reversible_32,
+    (False, 1): store_irreversible_8, (False, 2): store_irreversible_16, (False, 4): store_irreversible_32,
+}  # fmt: skip

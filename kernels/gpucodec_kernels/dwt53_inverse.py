@@ -1,15 +1,15 @@
 """The inverse of the reversible 5/3 wavelet, ITU-T T.800 Annex F: one level of all tiles of all frames in one launch.
 
-An index takes a rectangle of a level (`gpucodec_kernels.dwt_items`) through both directions: it lifts each row of the
-two low-pass and of the two high-pass subbands along itself while it reads them, then these rows between each other in
-lines of its own, and writes rows of the resolution above: to `lows`, or as samples with inverse component transform,
-level shift and clamp where the level is the last. Even and odd samples of a row stay apart until then: all steps but
-the last work on contiguous vectors. The rows and columns around the rectangle that its edges need are lifted again.
+An index takes a rectangle of a level (`gpucodec_kernels.dwt_items`) through both directions. One loop reads a row of
+each of the four subbands, lifts them along themselves and with the rows before, and leaves two rows of the resolution
+above in lines; another writes these: to `lows`, or as samples with inverse component transform, level shift and clamp
+where the level is the last. Even and odd samples of a row stay apart until then: all steps but the last work on
+contiguous vectors. The rows and columns around the rectangle that its edges need are lifted again.
 
 Arithmetic is that of two's complement with 32 bits, as other decoders have it.
 
-Lines of an index, for each component: two rows at even positions and two at odd ones, by the parity of the pair; each
-is two halves, samples at even positions and those at odd ones.
+Lines of an index, for each component: the last odd row as it was read (`ODD`), and the two rows that are done (`EVEN`
+and `DONE`, the odd one above it), each in two halves, samples at even positions and those at odd ones.
 
 Bytes moved: see `gpucodec_kernels.dwt_inverse`.
 """
@@ -20,197 +20,228 @@ from numpy import int32, uint64
 
 from gpucodec_kernels import dwt_items
 from gpucodec_kernels.component_inverse import emit_row, undo_rct
-from gpucodec_kernels.dwt_items import HIGHEST, LOWEST, field, pair_range, place, places_of, rows_of
-from gpucodec_kernels.target import device_function, kernel
+from gpucodec_kernels.dwt_items import (
+    HALF,
+    HIGHEST,
+    LOWEST,
+    MARGIN,
+    field,
+    pair_range,
+    place,
+    places_of,
+    rows_of,
+)
+from gpucodec_kernels.target import inline_function, kernel
 
-LINES = 4  # of a component
-NO_HALF = int32(0)
+# Places in the lines
+ODD, EVEN, DONE = 0, 2 * HALF, 4 * HALF
+LINES = 3  # of a component
+_APART = 2 * LINES * HALF
+COLORS = 3 * _APART  # of three components: red, green and blue
+# Elements of an index's lines, by its number of components.
+SIZES = {1: _APART + 2 * MARGIN, 3: COLORS + 6 * HALF + 2 * MARGIN}
 
 
-@device_function
+@inline_function
+def low_pass(value, left, right):
+    """Return the even sample that a low-pass value between two high-pass values stands for, (F-5)."""
+    return int32(value - (int32(left + right + int32(2)) >> int32(2)))
+
+
+@inline_function
+def high_pass(value, left, right):
+    """Return the odd sample that a high-pass value between two even samples stands for, (F-6)."""
+    return int32(value + (int32(left + right) >> int32(1)))
+
+
+@inline_function
 def halved(value):
     """Return half a value, rounded towards zero: a single sample at an odd place (F.3.6)."""
     return int32(int32(value - (value >> int32(31))) >> int32(1))
 
 
-@device_function
-def undo_update(lines, line, source, at, highs, left, right, columns):
-    """Make low-pass values from `source` even samples with the high-pass values beside them, (F-5)."""
-    for column in range(columns):
-        total = int32(highs[left + column] + highs[right + column] + int32(2))
-        lines[line + column] = int32(source[at + column] - (total >> int32(2)))
+@inline_function
+def lift_vertically(lines, at, even, odd):
+    """Take a column of the two rows of a pair, lifted along themselves, into the lines."""
+    odd_above = lines[at + uint64(ODD)]
+    sample = low_pass(even, odd_above, odd)
+    lines[at + uint64(DONE)] = high_pass(odd_above, lines[at + uint64(EVEN)], sample)
+    lines[at + uint64(EVEN)] = sample
+    lines[at + uint64(ODD)] = odd
 
 
-@device_function
-def undo_predict(lines, line, highs, at, left, right, columns):
-    """Make high-pass values from `highs` odd samples with the even samples beside them, (F-6)."""
-    for column in range(columns):
-        total = int32(lines[left + column] + lines[right + column])
-        lines[line + column] = int32(highs[at + column] + (total >> int32(1)))
+@inline_function
+def lift_pairs(lines, at, lows, ll, coefficients, hl, lh, hh, pairs):
+    """Lift pairs that have neighbours on both sides; `hl` and `hh` are those of the pair before the first."""
+    for pair in range(pairs):
+        before, high, behind = (
+            coefficients[hl + pair],
+            coefficients[hl + pair + uint64(1)],
+            coefficients[hl + pair + uint64(2)],
+        )
+        even_0 = low_pass(lows[ll + pair], before, high)
+        odd_0 = high_pass(high, even_0, low_pass(lows[ll + pair + uint64(1)], high, behind))
+        before, high, behind = (
+            coefficients[hh + pair],
+            coefficients[hh + pair + uint64(1)],
+            coefficients[hh + pair + uint64(2)],
+        )
+        even_1 = low_pass(coefficients[lh + pair], before, high)
+        odd_1 = high_pass(high, even_1, low_pass(coefficients[lh + pair + uint64(1)], high, behind))
+        lift_vertically(lines, at + pair, even_0, even_1)
+        lift_vertically(lines, at + pair + uint64(HALF), odd_0, odd_1)
 
 
-@device_function
-def lift_row(source, low_at, coefficients, high_at, parity, columns, first, stop, lines, even, odd):
-    """Lift pairs `first` to `stop` of a row: even samples to `even`, odd ones to `odd`, and an even one behind."""
+@inline_function
+def even_sample(source, low_at, highs, high_at, pair, parity, ends):
+    """Return an even sample of a row; beyond the row's ends stands the one nearest to it."""
+    high_end = uint64((ends >> uint64(1)) - uint64(1))
+    pair = min(max(pair, parity), uint64(((ends + uint64(1)) >> uint64(1)) - uint64(1)))
+    before = highs[high_at + max(pair, uint64(1)) - uint64(1)]
+    return low_pass(source[low_at + pair - parity], before, highs[high_at + min(pair, high_end)])
+
+
+@inline_function
+def lift_edge(source, low_at, highs, high_at, pair, parity, columns):
+    """Return both samples of a pair of a row, which may be at its edge; one that does not exist is anything."""
+    ends = uint64(parity + columns)
     if columns == uint64(1):
-        if parity == uint64(0):
-            lines[even] = source[low_at]
-        else:
-            lines[odd] = halved(coefficients[high_at])
-        return
+        only = source[low_at] if parity == uint64(0) else halved(highs[high_at])
+        return only, only
+    even = even_sample(source, low_at, highs, high_at, pair, parity, ends)
+    behind = even_sample(source, low_at, highs, high_at, pair + uint64(1), parity, ends)
+    high = highs[high_at + min(pair, uint64((ends >> uint64(1)) - uint64(1)))]
+    return even, high_pass(high, even, behind)
+
+
+@inline_function
+def lift_rows(items, item, low_row, high_row, component, lows, low_frame, coefficients, frame, lines, base):
+    """Lift a row of all four subbands."""
+    first, stop = pair_range(items, item)
+    parity, columns = field(items, item, dwt_items.PARITY_X), field(items, item, dwt_items.COLUMNS)
+    ll = uint64(low_frame + place(items, item, dwt_items.LL, dwt_items.LOWS_APART, component, low_row))
+    hl = uint64(frame + place(items, item, dwt_items.HL, dwt_items.COEFFICIENTS_APART, component, low_row))
+    lh = uint64(frame + place(items, item, dwt_items.LH, dwt_items.COEFFICIENTS_APART, component, high_row))
+    hh = uint64(frame + place(items, item, dwt_items.HH, dwt_items.COEFFICIENTS_APART, component, high_row))
     highs = uint64((parity + columns) >> uint64(1))
-    lows = uint64((parity + columns + uint64(1)) >> uint64(1))
-    begin = max(first, parity)
-    end = min(uint64(stop + uint64(1)), lows)
-    inner = max(begin, uint64(1))
-    inner_end = min(end, highs)
-    if inner < inner_end:
-        left = uint64(high_at + inner - uint64(1))
-        undo_update(
-            lines, even + inner - first, source, low_at + inner - parity, coefficients, left, left + uint64(1),
-            inner_end - inner,
-        )  # fmt: skip
-    # Symmetric extension: beyond either end stands the high-pass value nearest to it.
-    if begin == uint64(0):
-        undo_update(lines, even, source, low_at, coefficients, high_at, high_at, uint64(1))
-    if end > highs:
-        nearest = uint64(high_at + highs - uint64(1))
-        at = uint64(low_at + highs - parity)
-        undo_update(lines, even + highs - first, source, at, coefficients, nearest, nearest, uint64(1))
-    if first < parity:
-        lines[even] = lines[even + uint64(1)]
-    if stop >= lows:
-        lines[even + lows - first] = lines[even + lows - first - uint64(1)]
-    end = min(stop, highs)
-    undo_predict(lines, odd, coefficients, high_at + first, even, even + uint64(1), end - first)
+    begin = max(first, uint64(1))
+    end = max(min(stop, uint64(max(highs, uint64(1)) - uint64(1))), begin)
+    left = uint64(begin - uint64(1))
+    lift_pairs(
+        lines, base + begin - first, lows, ll + begin - parity, coefficients, hl + left, lh + begin - parity, hh + left,
+        end - begin,
+    )  # fmt: skip
+    pair = first
+    while pair < stop:
+        if pair == begin:
+            pair = end
+        if pair < stop:
+            even_0, odd_0 = lift_edge(lows, ll, coefficients, hl, pair, parity, columns)
+            even_1, odd_1 = lift_edge(coefficients, lh, coefficients, hh, pair, parity, columns)
+            lift_vertically(lines, base + pair - first, even_0, even_1)
+            lift_vertically(lines, base + pair - first + uint64(HALF), odd_0, odd_1)
+        pair = uint64(pair + uint64(1))
 
 
-@device_function
-def lift_low_row(items, item, pair, component, lows, low_frame, coefficients, frame, lines, even, half_pitch):
-    """Lift a row of LL and HL along itself."""
+@inline_function
+def lift_single_row(items, item, component, lows, low_frame, coefficients, frame, lines, base):
+    """Lift the only row of a window; one at an odd place is halved."""
     first, stop = pair_range(items, item)
-    low = place(items, item, dwt_items.LL, dwt_items.LOWS_APART, component, pair)
-    high = place(items, item, dwt_items.HL, dwt_items.COEFFICIENTS_APART, component, pair)
-    parity = field(items, item, dwt_items.PARITY_X)
-    columns = field(items, item, dwt_items.COLUMNS)
-    lift_row(
-        lows, low_frame + low, coefficients, frame + high, parity, columns, first, stop, lines, even, even + half_pitch
-    )
+    parity, columns = field(items, item, dwt_items.PARITY_X), field(items, item, dwt_items.COLUMNS)
+    ll = uint64(low_frame + place(items, item, dwt_items.LL, dwt_items.LOWS_APART, component, uint64(0)))
+    hl = uint64(frame + place(items, item, dwt_items.HL, dwt_items.COEFFICIENTS_APART, component, uint64(0)))
+    lh = uint64(frame + place(items, item, dwt_items.LH, dwt_items.COEFFICIENTS_APART, component, uint64(0)))
+    hh = uint64(frame + place(items, item, dwt_items.HH, dwt_items.COEFFICIENTS_APART, component, uint64(0)))
+    for pair in range(first, stop):
+        at = uint64(base + uint64(pair) - first)
+        if field(items, item, dwt_items.PARITY_Y) == uint64(0):
+            even, odd = lift_edge(lows, ll, coefficients, hl, uint64(pair), parity, columns)
+            lines[at + uint64(EVEN)], lines[at + uint64(EVEN + HALF)] = even, odd
+        else:
+            even, odd = lift_edge(coefficients, lh, coefficients, hh, uint64(pair), parity, columns)
+            lines[at + uint64(DONE)], lines[at + uint64(DONE + HALF)] = halved(even), halved(odd)
 
 
-@device_function
-def lift_high_row(items, item, pair, component, coefficients, frame, lines, odd, half_pitch):
-    """Lift a row of LH and HH along itself."""
-    first, stop = pair_range(items, item)
-    low = place(items, item, dwt_items.LH, dwt_items.COEFFICIENTS_APART, component, pair)
-    high = place(items, item, dwt_items.HH, dwt_items.COEFFICIENTS_APART, component, pair)
-    parity = field(items, item, dwt_items.PARITY_X)
-    columns = field(items, item, dwt_items.COLUMNS)
-    lift_row(
-        coefficients, frame + low, coefficients, frame + high, parity, columns, first, stop,
-        lines, odd, odd + half_pitch,
+@inline_function
+def lift_last_row(lines, base, pairs):
+    """Make the odd row that no even row follows."""
+    for half in range(2):
+        at = uint64(base + uint64(half) * uint64(HALF))
+        for pair in range(pairs):
+            lines[at + pair + uint64(DONE)] = int32(lines[at + pair + uint64(ODD)] + lines[at + pair + uint64(EVEN)])
+
+
+@inline_function
+def emit(items, item, lines, base, which, position, to_lows, lows, low_frame, output, frame):
+    """Write a row that is done; three components become red, green and blue first."""
+    lowest, highest = int32(items[item + uint64(LOWEST)]), int32(items[item + uint64(HIGHEST)])
+    line, apart = uint64(base + uint64(which)), uint64(_APART)
+    if field(items, item, dwt_items.COMPONENTS) == uint64(3):
+        first, stop = pair_range(items, item)
+        colors = uint64(base + uint64(COLORS))
+        undo_rct(lines, line, apart, colors, uint64(2 * HALF), stop - first)
+        undo_rct(lines, line + uint64(HALF), apart, colors + uint64(HALF), uint64(2 * HALF), stop - first)
+        line, apart = colors, uint64(2 * HALF)
+    emit_row(
+        items, item, lines, line, apart, uint64(position), to_lows, lows, low_frame, output, frame,
+        lowest, highest, int32(0),
     )  # fmt: skip
 
 
-@device_function
-def lift_even_row(lines, even, above, below, has_above, has_below, half_pitch, pairs):
-    """Undo the low-pass step of a row between the high-pass rows beside it; at an edge one of them stands for both."""
-    if not has_above:
-        above = below
-    if not has_below:
-        below = above
-    if has_above or has_below:
-        undo_update(lines, even, lines, even, lines, above, below, pairs)
-        skip = half_pitch
-        undo_update(lines, even + skip, lines, even + skip, lines, above + skip, below + skip, pairs)
-
-
-@device_function
-def lift_odd_row(lines, odd, above, below, has_above, has_below, half_pitch, pairs):
-    """Undo the high-pass step of a row between the even rows beside it; a single row is halved."""
-    if not has_above:
-        above = below
-    if not has_below:
-        below = above
-    skip = half_pitch
-    if has_above or has_below:
-        undo_predict(lines, odd, lines, odd, above, below, pairs)
-        undo_predict(lines, odd + skip, lines, odd + skip, above + skip, below + skip, pairs)
-    else:
-        for pair in range(pairs):
-            lines[odd + pair] = halved(lines[odd + pair])
-            lines[odd + skip + pair] = halved(lines[odd + skip + pair])
-
-
-@device_function
-def undo_color(lines, line, apart, half_pitch, pairs):
-    """Transform a row of three components to red, green and blue."""
-    second = uint64(line + apart)
-    third = uint64(second + apart)
-    undo_rct(lines, line, second, third, pairs)
-    undo_rct(lines, line + half_pitch, second + half_pitch, third + half_pitch, pairs)
+@inline_function
+def high_row(pair, high_rows):
+    """Return the odd row of a pair; beyond the last one stands that."""
+    return uint64(min(pair, int32(high_rows - int32(1))))
 
 
 def _synthesise(
-    index, items, num_items, coefficients, coefficient_stride, lows, low_stride, lines, own_size, half_pitch,
-    output, output_stride, to_lows,
+    index, items, num_items, coefficients, coefficient_stride, lows, low_stride, lines, own_size, output,
+    output_stride, to_lows,
 ):  # fmt: skip
     """Lift one item of one frame in both directions."""
     item, frame, low_frame, output_frame = places_of(index, num_items, coefficient_stride, low_stride, output_stride)
-    own = uint64(uint64(index) * own_size + uint64(dwt_items.MARGIN))
-    pitch = uint64(half_pitch + half_pitch)
-    apart = uint64(pitch * uint64(LINES))
-    left, right = pair_range(items, item)
-    pairs = uint64(right - left)
-    components = field(items, item, dwt_items.COMPONENTS)
+    own = uint64(uint64(index) * own_size + uint64(MARGIN))
     parity, low_rows, high_rows, top, bottom = rows_of(items, item)
+    left, right = pair_range(items, item)
+    # Each turn lifts the two rows of a pair; with the pair above it these give the odd row above it and its even row.
     first = int32(top >> int32(1))
-    lowest, highest = int32(items[item + uint64(LOWEST)]), int32(items[item + uint64(HIGHEST)])
-    # Each turn lifts the two rows of a pair along themselves, and finishes the pair above it.
-    for turn in range(max(int32(first - int32(1)), int32(0)), int32((bottom + int32(3)) >> int32(1))):
-        pair = int32(turn)
-        above = int32(pair - int32(1))
-        even = uint64(own + uint64(pair & int32(1)) * pitch)
-        odd = uint64(even + pitch + pitch)
-        even_above = uint64(own + uint64(above & int32(1)) * pitch)
-        odd_above = uint64(even_above + pitch + pitch)
-        for component in range(components):
+    first_turn = max(first, parity)
+    last_turn = int32(bottom >> int32(1))
+    is_single = low_rows + high_rows == int32(parity + int32(1))
+    # What the first turn finds in the lines: the odd row above it, and at an odd origin the even row below that.
+    prologue = int32(1)
+    if parity > first:
+        prologue = int32(3)
+    for turn in range(int32(first_turn - prologue), int32(last_turn + int32(1))):
+        pair = max(int32(turn), first_turn)
+        odd = pair
+        if int32(turn) < first_turn and (int32(first_turn - int32(turn)) & int32(1)) == int32(1):
+            odd = max(int32(pair - int32(1)), int32(0))
+        for component in range(field(items, item, dwt_items.COMPONENTS)):
             which = uint64(component)
-            skip = uint64(which * apart)
-            if pair < high_rows:
-                lift_high_row(items, item, uint64(pair), which, coefficients, frame, lines, odd + skip, half_pitch)
-            if pair >= first and pair >= parity and pair < low_rows:
-                lift_low_row(
-                    items, item, uint64(pair - parity), which, lows, low_frame, coefficients, frame,
-                    lines, even + skip, half_pitch,
+            base = uint64(own + which * uint64(_APART))
+            if is_single:
+                lift_single_row(items, item, which, lows, low_frame, coefficients, frame, lines, base)
+            elif pair < low_rows:
+                lift_rows(
+                    items, item, uint64(pair - parity), high_row(odd, high_rows), which, lows, low_frame, coefficients,
+                    frame, lines, base,
                 )  # fmt: skip
-                lift_even_row(
-                    lines, even + skip, odd_above + skip, odd + skip, pair > int32(0), pair < high_rows,
-                    half_pitch, pairs,
-                )  # fmt: skip
-            if above >= first and above < high_rows:
-                lift_odd_row(
-                    lines, odd_above + skip, even_above + skip, even + skip, above >= parity, pair < low_rows,
-                    half_pitch, pairs,
-                )  # fmt: skip
-        for half in range(int32(2)):
-            position = int32(int32(2) * above + int32(half))
-            if position < top or position >= bottom:
-                continue
-            line = even_above
-            if int32(half) == int32(1):
-                line = odd_above
-            if components == uint64(3):
-                undo_color(lines, line, apart, half_pitch, pairs)
-            emit_row(
-                items, item, lines, line, half_pitch, apart, uint64(position), to_lows, lows, low_frame,
-                output, output_frame, lowest, highest, NO_HALF,
+            else:
+                lift_last_row(lines, base, right - left)
+        if int32(turn) < first_turn:
+            continue
+        position = int32(int32(2) * pair)
+        if position > top and position <= bottom:
+            emit(
+                items, item, lines, own, DONE, int32(position - int32(1)), to_lows, lows, low_frame,
+                output, output_frame,
             )  # fmt: skip
+        if position >= top and position < bottom:
+            emit(items, item, lines, own, EVEN, position, to_lows, lows, low_frame, output, output_frame)
 
 
-_ARGUMENTS = (
-    "int64[::1], uint64, int32[::1], uint64, int32[::1], uint64, int32[::1], uint64, uint64, {}[::1], uint64, int32"
-)
+_ARGUMENTS = "int64[::1], uint64, int32[::1], uint64, int32[::1], uint64, int32[::1], uint64, {}[::1], uint64, int32"
 synthesise_8 = kernel(_ARGUMENTS.format("uint8"))(_synthesise)
 synthesise_16 = kernel(_ARGUMENTS.format("uint16"))(_synthesise)
 synthesise_32 = kernel(_ARGUMENTS.format("uint32"))(_synthesise)

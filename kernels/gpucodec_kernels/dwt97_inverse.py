@@ -21,21 +21,23 @@ from numpy import float32, int32, uint64
 from gpucodec_kernels import dwt_items
 from gpucodec_kernels.component_inverse import emit_row, undo_ict
 from gpucodec_kernels.dwt97 import ALPHA, BETA, DELTA, GAMMA, lift
-from gpucodec_kernels.dwt_items import HIGHEST, LOWEST, SCALES, field, pair_range, place, places_of, rows_of
-from gpucodec_kernels.target import device_function, kernel
+from gpucodec_kernels.dwt_items import HALF, HIGHEST, LOWEST, SCALES, field, pair_range, place, places_of, rows_of
+from gpucodec_kernels.target import inline_function, kernel
 
 LINES = 6  # of a component
+_APART = 2 * LINES * HALF
+SIZES = {1: _APART + 2 * dwt_items.MARGIN, 3: 3 * _APART + 2 * dwt_items.MARGIN}
 UNDO_ALPHA, UNDO_BETA, UNDO_GAMMA, UNDO_DELTA = float32(-ALPHA), float32(-BETA), float32(-GAMMA), float32(-DELTA)
 
 
-@device_function
+@inline_function
 def dequantize(source, at, scale, lines, line, columns):
     """Multiply a part of a row by a step."""
     for column in range(columns):
         lines[line + column] = float32(source[at + column]) * scale
 
 
-@device_function
+@inline_function
 def dequantize_lifted(source, at, scale, lines, line, left, right, factor, columns):
     """Multiply a part of a row by a step and take the first lifting step, with the odd samples on either side."""
     for column in range(columns):
@@ -43,7 +45,7 @@ def dequantize_lifted(source, at, scale, lines, line, left, right, factor, colum
         lines[line + column] = value + factor * (lines[left + column] + lines[right + column])
 
 
-@device_function
+@inline_function
 def extend_odd(lines, odd, first, begin, end, highs):
     """Put the nearest odd sample beyond either end, where even samples from `begin` to `end` need one."""
     if begin == uint64(0):
@@ -52,7 +54,7 @@ def extend_odd(lines, odd, first, begin, end, highs):
         lines[odd + highs - first] = lines[odd + highs - first - uint64(1)]
 
 
-@device_function
+@inline_function
 def lift_odd(lines, even, odd, first, begin, end, parity, lows, factor):
     """Lift odd samples from `begin` to `end`; beyond either end stands the even sample nearest to it."""
     if begin < parity:
@@ -63,7 +65,7 @@ def lift_odd(lines, even, odd, first, begin, end, parity, lows, factor):
     lift(lines, odd + begin - first, left, left + uint64(1), factor, end - begin)
 
 
-@device_function
+@inline_function
 def lift_row(
     source, low_at, low_scale, coefficients, high_at, high_scale, parity, columns, first, stop, lines, even, odd
 ):  # fmt: skip
@@ -99,7 +101,7 @@ def lift_row(
     lift_odd(lines, even, odd, first, first, min(stop, highs), parity, lows, UNDO_ALPHA)
 
 
-@device_function
+@inline_function
 def lift_low_row(items, item, pair, component, lows, low_frame, coefficients, frame, scales, lines, even, half_pitch):
     """Lift a row of LL and HL along itself."""
     first, stop = pair_range(items, item)
@@ -113,7 +115,7 @@ def lift_low_row(items, item, pair, component, lows, low_frame, coefficients, fr
     )  # fmt: skip
 
 
-@device_function
+@inline_function
 def lift_high_row(items, item, pair, component, coefficients, frame, scales, lines, odd, half_pitch):
     """Lift a row of LH and HH along itself."""
     first, stop = pair_range(items, item)
@@ -127,14 +129,14 @@ def lift_high_row(items, item, pair, component, coefficients, frame, scales, lin
     )  # fmt: skip
 
 
-@device_function
+@inline_function
 def lift_halves(lines, line, before, behind, factor, half_pitch, pairs):
     """Lift a row between two others."""
     lift(lines, line, before, behind, factor, pairs)
     lift(lines, line + half_pitch, before + half_pitch, behind + half_pitch, factor, pairs)
 
 
-@device_function
+@inline_function
 def lift_even_row(lines, own, pitch, pair, high_rows, factor, pairs):
     """Lift the row at an even position with those above and below; the first and the last may have one."""
     above, below = int32(pair - int32(1)), pair
@@ -149,7 +151,7 @@ def lift_even_row(lines, own, pitch, pair, high_rows, factor, pairs):
     lift_halves(lines, line, before, behind, factor, pitch >> uint64(1), pairs)
 
 
-@device_function
+@inline_function
 def lift_odd_row(lines, own, pitch, pair, parity, low_rows, factor, pairs):
     """Lift the row at an odd position with those above and below; the first and the last may have one."""
     above, below = pair, int32(pair + int32(1))
@@ -163,7 +165,7 @@ def lift_odd_row(lines, own, pitch, pair, parity, low_rows, factor, pairs):
     lift_halves(lines, line, before, behind, factor, pitch >> uint64(1), pairs)
 
 
-@device_function
+@inline_function
 def lift_between_rows(lines, own, pitch, pair, first, stop, parity, low_rows, high_rows, pairs):
     """Take all lifting steps that the rows of a pair make possible: one each on it and on the pairs above it."""
     if low_rows + high_rows == int32(parity + int32(1)):
@@ -179,30 +181,35 @@ def lift_between_rows(lines, own, pitch, pair, first, stop, parity, low_rows, hi
         lift_odd_row(lines, own, pitch, done, parity, low_rows, UNDO_ALPHA, pairs)
 
 
-@device_function
-def undo_color(lines, line, apart, half_pitch, pairs):
-    """Transform a row of three components to red, green and blue."""
-    second = uint64(line + apart)
-    third = uint64(second + apart)
-    undo_ict(lines, line, second, third, pairs)
-    undo_ict(lines, line + half_pitch, second + half_pitch, third + half_pitch, pairs)
+@inline_function
+def emit(items, item, lines, line, position, to_lows, lows, low_frame, output, frame):
+    """Write a row that is done; three components become red, green and blue first."""
+    lowest, highest = float32(items[item + uint64(LOWEST)]), float32(items[item + uint64(HIGHEST)])
+    apart = uint64(_APART)
+    if field(items, item, dwt_items.COMPONENTS) == uint64(3):
+        first, stop = pair_range(items, item)
+        undo_ict(lines, line, apart, line, apart, stop - first)
+        odd = uint64(line + uint64(HALF))
+        undo_ict(lines, odd, apart, odd, apart, stop - first)
+    emit_row(
+        items, item, lines, line, apart, uint64(position), to_lows, lows, low_frame, output, frame,
+        lowest, highest, float32(0.5),
+    )  # fmt: skip
 
 
 def _synthesise(
-    index, items, num_items, scales, coefficients, coefficient_stride, lows, low_stride, lines, own_size, half_pitch,
+    index, items, num_items, scales, coefficients, coefficient_stride, lows, low_stride, lines, own_size,
     output, output_stride, to_lows,
 ):  # fmt: skip
     """Lift one item of one frame in both directions."""
     item, frame, low_frame, output_frame = places_of(index, num_items, coefficient_stride, low_stride, output_stride)
     own = uint64(uint64(index) * own_size + uint64(dwt_items.MARGIN))
-    pitch = uint64(half_pitch + half_pitch)
-    apart = uint64(pitch * uint64(LINES))
+    pitch, half_pitch = uint64(2 * HALF), uint64(HALF)
     left, right = pair_range(items, item)
     pairs = uint64(right - left)
     components = field(items, item, dwt_items.COMPONENTS)
     parity, low_rows, high_rows, top, bottom = rows_of(items, item)
     first, stop = int32(top >> int32(1)), int32((bottom + int32(1)) >> int32(1))
-    lowest, highest = float32(items[item + uint64(LOWEST)]), float32(items[item + uint64(HIGHEST)])
     for turn in range(max(int32(first - int32(2)), int32(0)), int32(stop + int32(2))):
         pair = int32(turn)
         done = int32(pair - int32(2))
@@ -210,7 +217,7 @@ def _synthesise(
         odd = uint64(even + uint64(3) * pitch)
         for component in range(components):
             which = uint64(component)
-            skip = uint64(which * apart)
+            skip = uint64(which * uint64(_APART))
             if pair < high_rows:
                 lift_high_row(
                     items, item, uint64(pair), which, coefficients, frame, scales, lines, odd + skip, half_pitch
@@ -226,16 +233,11 @@ def _synthesise(
             if position < top or position >= bottom:
                 continue
             line = uint64(own + (uint64(done % int32(3)) + uint64(3) * uint64(half)) * pitch)
-            if components == uint64(3):
-                undo_color(lines, line, apart, half_pitch, pairs)
-            emit_row(
-                items, item, lines, line, half_pitch, apart, uint64(position), to_lows, lows, low_frame,
-                output, output_frame, lowest, highest, float32(0.5),
-            )  # fmt: skip
+            emit(items, item, lines, line, position, to_lows, lows, low_frame, output, output_frame)
 
 
 _ARGUMENTS = (
-    "int64[::1], uint64, float32[::1], int32[::1], uint64, float32[::1], uint64, float32[::1], uint64, uint64, "
+    "int64[::1], uint64, float32[::1], int32[::1], uint64, float32[::1], uint64, float32[::1], uint64, "
     "{}[::1], uint64, int32"
 )
 synthesise_8 = kernel(_ARGUMENTS.format("uint8"))(_synthesise)

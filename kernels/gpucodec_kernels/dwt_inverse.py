@@ -14,6 +14,7 @@ the sample written; the least possible is 4 and b. Memory beside coefficients an
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +29,8 @@ Array = np.ndarray[Any, Any]
 
 _INDICES = 16  # rectangles are cut so that there are this many indices at least,
 _MIN_ROWS = 32  # but not so that they have fewer rows: each lifts a few that are not its own
-_STRIP = 1024  # columns of a rectangle at most: its lines then stay in the first-level cache
+_STRIP = 2 * dwt_items.PAIRS  # columns of a rectangle, at most
+_MOST_LINES = 1 << 20  # elements of all indices' lines in one launch, but for a single frame's item
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,15 @@ class _Launch:
 
     step: Step
     items: Array
-    half_pitch: int
     own_size: int
+
+    def portions(self, num_frames: int) -> Iterator[tuple[int, int, int, int]]:
+        """Yield frames and items of launches whose lines do not take too much: firsts and numbers of both."""
+        most = max(1, _MOST_LINES // max(1, self.own_size))
+        items, frames = min(most, len(self.items)), max(1, most // len(self.items))
+        for first in range(0, num_frames, frames):
+            for first_item in range(0, len(self.items), items):
+                yield first, min(frames, num_frames - first), first_item, min(items, len(self.items) - first_item)
 
 
 class Inverse:
@@ -87,28 +96,15 @@ class Inverse:
         """
         launches = self._cut(num_frames)
         lows = where.scratch("dwt_lows", num_frames * self.low_size, "i4")
-        lines = where.scratch(
-            "dwt_lines", max((num_frames * len(one.items) * one.own_size for one in launches), default=0), "i4"
-        )
-        coded = (coefficients, coefficient_stride)
         for launch, (items, scales) in zip(launches, self._upload(where, num_frames, launches), strict=True):
-            step, width = launch.step, output.dtype.itemsize
-            kind = "i4" if step.reversible else "f4"
-            low = (lows.view(kind), self.low_size)
-            count, table = num_frames * len(launch.items), (items, len(launch.items))
-            if not step.reversible and step.kind != "store":
-                table = (*table, scales)  # type: ignore[assignment]
-            module: Any = dwt53_inverse if step.reversible else dwt97_inverse
-            if step.kind == "load":
-                where.launch(module.load_low, count, *table, *coded, *low)
-            elif step.kind == "synthesise":
-                where.launch(
-                    module.SYNTHESISE[width], count, *table, *coded, *low, lines.view(kind), launch.own_size,
-                    launch.half_pitch, output, output_stride, int(step.writes < 2),
-                )  # fmt: skip
-            else:
-                store = component_inverse.STORE_REVERSIBLE if step.reversible else component_inverse.STORE_IRREVERSIBLE
-                where.launch(store[width], count, *table, *low, output, output_stride)
+            kind = "i4" if launch.step.reversible else "f4"
+            planes = (coefficients, coefficient_stride, lows.view(kind), self.low_size, output, output_stride)
+            for first, frames, first_item, number in launch.portions(num_frames):
+                part = items[first_item * dwt_items.FIELDS :]
+                coded, low, stored = (
+                    (array[first * stride :], stride) for array, stride in zip(planes[::2], planes[1::2], strict=True)
+                )
+                _launch(where, launch, frames, (part, number), scales, coded, low, stored)
 
     def _cut(self, num_frames: int) -> list[_Launch]:
         """Return the launches for so many frames; from a few frames on their number makes no difference."""
@@ -124,6 +120,26 @@ class Inverse:
                 (where.upload(launch.items.reshape(-1)), where.upload(launch.step.scales)) for launch in launches
             ]
         return self._uploaded[key]
+
+
+def _launch(
+    where: Any, launch: _Launch, num_frames: int, table: tuple[Any, int], scales: Any, coded: Any, low: Any, stored: Any
+) -> None:
+    """Launch a portion: arrays with the distances between their frames."""
+    step, count = launch.step, num_frames * table[1]
+    module: Any = dwt53_inverse if step.reversible else dwt97_inverse
+    factors = () if step.reversible else (scales,)
+    width = stored[0].dtype.itemsize
+    if step.kind == "load":
+        where.launch(module.load_low, count, *table, *factors, *coded, *low)
+    elif step.kind == "store":
+        where.launch(component_inverse.STORE[step.reversible, width], count, *table, *low, *stored)
+    else:
+        lines = where.scratch("dwt_lines", count * launch.own_size, low[0].dtype)
+        to_lows = int(step.writes < 2)
+        where.launch(
+            module.SYNTHESISE[width], count, *table, *factors, *coded, *low, lines, launch.own_size, *stored, to_lows
+        )
 
 
 def _cut(step: Step, num_frames: int) -> _Launch:
@@ -146,10 +162,9 @@ def _cut(step: Step, num_frames: int) -> _Launch:
     if not is_synthesis:
         items[:, dwt_items.LL] += items[:, dwt_items.TOP] * items[:, dwt_items.LL_PITCH]
         items[:, dwt_items.ROWS] = items[:, dwt_items.BOTTOM] - items[:, dwt_items.TOP]
-        return _Launch(step, items, 0, 0)
-    half_pitch = int(_multiple(wide.max() // 2 + 8, 16))
-    lines = step.components * (dwt53_inverse.LINES if step.reversible else dwt97_inverse.LINES)
-    return _Launch(step, items, half_pitch, 2 * half_pitch * lines + 2 * dwt_items.MARGIN)
+        return _Launch(step, items, 0)
+    own_size = (dwt53_inverse if step.reversible else dwt97_inverse).SIZES[step.components]
+    return _Launch(step, items, own_size)
 
 
 def _multiple(values: Array, of: int) -> Array:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from numpy import int32, uint64
 
-from gpucodec_kernels.target import device_function
+from gpucodec_kernels.target import inline_function
 
 # Columns. Places are those of a window's first sample, LL's in `lows`, the others' in `coefficients`; pitches are
 # distances between rows.
@@ -25,16 +25,20 @@ SCALES = 26  # where the steps of HL, LH and HH of the first component are
 CHAIN = 27  # the tile-component; kernels do not look at it
 FIELDS = 28
 
-MARGIN = 16  # samples before and behind each half of a line: whole vectors of 64 bytes
+# Lines lie a constant apart: the compilers then see by themselves that they do not overlap, and vectorise loops over
+# many of them. A half of a line has the samples at even positions of a rectangle's row, or those at odd ones.
+PAIRS = 256  # of columns in a rectangle, at most
+MARGIN = 16  # samples before and behind each half: whole vectors of 64 bytes
+HALF = PAIRS + 2 * MARGIN
 
 
-@device_function
+@inline_function
 def field(items, item, column):
     """Return a column of an item as a distance."""
     return uint64(items[item + uint64(column)])
 
 
-@device_function
+@inline_function
 def places_of(index, num_items, coefficient_stride, low_stride, output_stride):
     """Return where an index's item begins, and where its frame begins in `coefficients`, `lows` and `output`."""
     frame = uint64(uint64(index) // num_items)
@@ -42,21 +46,21 @@ def places_of(index, num_items, coefficient_stride, low_stride, output_stride):
     return item, uint64(frame * coefficient_stride), uint64(frame * low_stride), uint64(frame * output_stride)
 
 
-@device_function
+@inline_function
 def place(items, item, column, apart, component, row):
     """Return the place of a row of a subband of a component; the pitch stands behind the place."""
     start = uint64(field(items, item, column) + component * field(items, item, apart))
     return uint64(start + row * field(items, item, column + 1))
 
 
-@device_function
+@inline_function
 def pair_range(items, item):
     """Return the first pair of columns that an item's rectangle touches, and the one behind its last."""
     left, right = field(items, item, LEFT), field(items, item, RIGHT)
     return uint64(left >> uint64(1)), uint64((right + uint64(1)) >> uint64(1))
 
 
-@device_function
+@inline_function
 def rows_of(items, item):
     """Return parity, pairs that have an even row and an odd one, and the rectangle's first row and the one behind."""
     parity, rows = int32(items[item + uint64(PARITY_Y)]), int32(items[item + uint64(ROWS)])
