@@ -16,6 +16,7 @@ _HOMES = {
     "FrameBatch": "gpucodec.frames",
     "FrameSpec": "gpucodec.frames",
     "compress": "gpucodec.dicom.compress",
+    "decode_components": "gpucodec.codecs.components",
     "decode_frames": "gpucodec.dicom.coding",
     "decompress": "gpucodec.dicom.compress",
     "encode_frames": "gpucodec.dicom.coding",
@@ -29,6 +30,7 @@ __all__ = [
     "FrameSpec",
     "__version__",
     "compress",
+    "decode_components",
     "decode_frames",
     "decompress",
     "encode_frames",
@@ -38,6 +40,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from gpucodec.codecs.components import decode_components
     from gpucodec.dicom.coding import decode_frames, encode_frames
     from gpucodec.dicom.compress import compress, decompress
     from gpucodec.dicom.plugin import register, unregister

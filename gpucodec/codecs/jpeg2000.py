@@ -1,4 +1,4 @@
-"""JPEG 2000 (1.2.840.10008.1.2.4.90 and .91) on our own kernels: encoding. ITU-T T.800, PS3.5 A.4.4 and 8.2.4.
+"""JPEG 2000 (1.2.840.10008.1.2.4.90 and .91) on our own kernels, ITU-T T.800, PS3.5 A.4.4 and 8.2.4.
 
 Lossless frames are coded to the very bytes that pylibjpeg-openjpeg writes, without its comment. `encode_frames` gives
 access to everything else that the standard lets an encoder choose.
@@ -14,10 +14,12 @@ import numpy as np
 from gpucodec.backends import KERNEL_BACKENDS, Executor, executor, why_unavailable
 from gpucodec.codecs.base import Codec, DecodeRequest, EncodeRequest
 from gpucodec.codecs.formats import Family
+from gpucodec.codecs.jpeg2000_block_decoding import decode_ebcot
+from gpucodec.codecs.jpeg2000_decode import decode_batch, decode_components, why_not_codestreams
 from gpucodec.codecs.jpeg2000_encode import encode_portion
-from gpucodec.codecs.options import EncodeOptions
+from gpucodec.codecs.options import DecodeOptions, EncodeOptions
 from gpucodec.codestream.j2k_parameters import CodingParameters
-from gpucodec.errors import ParameterError, UnsupportedError
+from gpucodec.errors import ParameterError
 from gpucodec.frames import FrameBatch, FrameSpec
 
 __all__ = ["Jpeg2000Codec", "codecs", "encode_frames", "parameters_for"]
@@ -45,6 +47,7 @@ class Jpeg2000Codec(Codec):
     """
 
     name = "jpeg2000"
+    decodes_components = True
 
     def __init__(self, backend: str) -> None:
         self.backend = backend
@@ -54,9 +57,10 @@ class Jpeg2000Codec(Codec):
         reasons = [reason] if (reason := why_unavailable(self.backend)) else []
         return reasons + _why_not(request.spec, parameters_for(request.spec, request.options))
 
-    def why_not_decode(self, request: DecodeRequest) -> list[str]:  # noqa: ARG002
-        """Return that JPEG 2000 is not decoded here."""
-        return ["JPEG 2000 is not decoded on kernels yet, it decodes through pylibjpeg-openjpeg"]
+    def why_not_decode(self, request: DecodeRequest) -> list[str]:
+        """Return the reasons why this codec cannot decode the request, those in the codestreams' headers included."""
+        reasons = [reason] if (reason := why_unavailable(self.backend)) else []
+        return reasons + why_not_codestreams(request)
 
     def why_slow(self, request: EncodeRequest | DecodeRequest) -> list[str]:
         """Return why pylibjpeg-openjpeg does better: it comes closer to a signal-to-noise ratio that is asked for."""
@@ -69,9 +73,28 @@ class Jpeg2000Codec(Codec):
         parameters = parameters_for(request.spec, request.options)
         return _encode(executor(self.backend), batch, parameters)
 
-    def decode_batch(self, codestreams: Sequence[bytes], request: DecodeRequest) -> FrameBatch:  # noqa: ARG002
-        """Refuse: see `why_not_decode`."""
-        raise UnsupportedError("Unable to decode JPEG 2000", {self.backend: self.why_not_decode(request)})
+    def decode_batch(self, codestreams: Sequence[bytes], request: DecodeRequest) -> FrameBatch:
+        """Decode codestreams, or the part of each that the options ask for.
+
+        Frames of one batch may differ in precision and sign; the batch then has the smallest container that holds
+        all of them, signed if any is. RCT and ICT are undone: YBR_RCT and YBR_ICT become RGB.
+
+        Raises
+        ------
+        CodestreamError
+            If a codestream is wrong, or its size is not that of the request; names the frame.
+        LimitExceededError
+            If a frame would be larger than the options allow.
+        ParameterError
+            If the options ask for a part that is not there.
+        UnsupportedError
+            If a codestream has what is not decoded here.
+        """
+        return decode_batch(executor(self.backend), codestreams, request, decode_ebcot)
+
+    def decode_components(self, codestream: bytes, options: DecodeOptions) -> list[np.ndarray[Any, Any]]:
+        """Decode one codestream's components, each at its own size; see `gpucodec.decode_components`."""
+        return decode_components(executor(self.backend), codestream, options, decode_ebcot)
 
 
 def parameters_for(spec: FrameSpec, options: EncodeOptions) -> CodingParameters:

@@ -303,16 +303,12 @@ def test_more_bits_than_fit_are_the_librarys_or_nobodys() -> None:
 
 
 @pytest.mark.skipif(simulator_enabled(), reason="the simulator is never chosen by itself")
-def test_kernels_encode_and_the_library_decodes() -> None:
+def test_kernels_encode_and_decode() -> None:
     spec = FrameSpec(40, 40, bits_allocated=16, bits_stored=12)
-    assert choose(EncodeRequest(LOSSLESS, spec, 1)).codec.name == "jpeg2000"
-    chosen = choose(DecodeRequest(LOSSLESS, spec, 1))
-    assert chosen.codec.name == "pylibjpeg-openjpeg"
-    assert chosen.rejected["cpu (jpeg2000)"] == [
-        "JPEG 2000 is not decoded on kernels yet, it decodes through pylibjpeg-openjpeg"
-    ]
-    with pytest.raises(UnsupportedError, match="Unable to decode JPEG 2000"):
-        codecs(Family.JPEG_2000)[0].decode_batch([b""], DecodeRequest(LOSSLESS, spec, 1))
+    for uid in (LOSSLESS, LOSSY):
+        options = EncodeOptions(j2k_cr=(10.0,)) if uid == LOSSY else EncodeOptions()
+        assert choose(EncodeRequest(uid, spec, 1, options)).codec.name == "jpeg2000"
+        assert choose(DecodeRequest(uid, spec, 1)).codec.name == "jpeg2000"
 
 
 def test_nothing_heavy_is_imported_with_the_codec() -> None:
