@@ -76,7 +76,7 @@ class Grid:
         self.default = codestream.parameters
         self.special = self._special(codestream)
         self._check_levels()
-        self._sides: dict[object, Side] = {}
+        self._sides: dict[tuple[int, int, int, int], tuple[Side, int]] = {}
         self._signatures: dict[object, int] = {}
 
     def _special(self, codestream: Codestream) -> dict[int, TileParameters]:
@@ -124,16 +124,19 @@ class Grid:
                 yield index, tuple(pairs), tuple(numbers), parameters
 
     def _side(self, axis: int, position: int, step: int, coding: CodingStyle) -> tuple[Side, int]:
-        key = (axis, position, step, coding)
-        side = self._sides.get(key)
-        if side is None:
+        # By identity: hashing a coding style for each tile would take longer than all else.
+        key = (axis, position, step, id(coding))
+        found = self._sides.get(key)
+        if found is None:
             begin = self.tile_begin[axis] + position * self.tile_length[axis]
             first, last = self.image[axis]
             span = max(begin, first), min(begin + self.tile_length[axis], last)
             wanted = self._reduced(self.wanted[axis][0], step), self._reduced(self.wanted[axis][1], step)
             own = -(-span[0] // step), -(-span[1] // step)
-            side = self._sides[key] = cut_side(own, coding, axis, self.reduce, wanted, step, span[0])
-        return side, self._signatures.setdefault(side.signature, len(self._signatures))
+            side = cut_side(own, coding, axis, self.reduce, wanted, step, span[0])
+            number = self._signatures.setdefault(side.signature, len(self._signatures))
+            found = self._sides[key] = side, number
+        return found
 
     def check_classes(self, levels: int, num_bytes: int) -> None:
         """Refuse to lay out more resolution levels, of tiles that are cut up differently, than so few bytes need."""

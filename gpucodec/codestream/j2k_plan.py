@@ -240,16 +240,18 @@ class _Planner:
             return np.concatenate([[0], np.cumsum(np.array(counts, np.int64)[numbers])]).astype(np.int64)
 
         all_blocks, nodes = first([made.num_blocks for made in classes]), first([made.num_nodes for made in classes])
-        decoded = first([len(made.decoded) for made in classes])
+        counts = [len(made.decoded) for made in classes]
+        decoded = first(counts)
         coefficients = first([made.num_coefficients for made in classes])
         tile_table = np.zeros((len(numbers), _TILE_NUMBERS), np.int64)
         tile_table[:, 2], tile_table[:, 3] = all_blocks[:-1], np.diff(all_blocks)
         tile_table[:, 4], tile_table[:, 5] = nodes[:-1], np.diff(nodes)
         shared = _shared_tables(classes, numbers, tile_table)
-        chains = _spread([np.array(made.chains, CHAIN) for made in classes], numbers)
+        chains = np.array([row for made in classes for row in made.chains], CHAIN)
+        chains = _spread(chains, [len(made.chains) for made in classes], numbers)
         chains["place"] += np.repeat(coefficients[:-1], len(self.components))
-        places = _spread([made.block_places for made in classes], numbers)
-        sources = _spread([made.decoded for made in classes], numbers)
+        places = _spread(np.concatenate([made.block_places for made in classes]), counts, numbers)
+        sources = _spread(np.concatenate([made.decoded for made in classes]), counts, numbers)
         return DecodingPlan(
             components=self.components,
             output_samples=self.output_samples,
@@ -262,7 +264,7 @@ class _Planner:
             tile_table=tile_table.reshape(-1),
             block_sources=(sources + np.repeat(all_blocks[:-1], np.diff(decoded))).astype(np.int32),
             block_places=places + np.repeat(coefficients[:-1], np.diff(decoded)),
-            blocks=_spread([made.blocks for made in classes], numbers).reshape(-1),
+            blocks=_spread(np.concatenate([made.blocks for made in classes]), counts, numbers).reshape(-1),
             tile_blocks=decoded.astype(np.int32),
             chunks=np.array([made.chunks for made in classes], np.int64)[numbers],
             tables=Tables(chains, self._jobs(numbers, coefficients), np.array(self.stores, STORE)),
@@ -298,9 +300,9 @@ class _Planner:
         return np.array(numbers, np.int64)
 
     def _jobs(self, numbers: Longs, coefficients: Longs) -> npt.NDArray[np.void]:
-        jobs = [np.array(made.jobs, JOB) for made in self.classes]
-        spread = _spread(jobs, numbers)
-        counts = np.array([len(rows) for rows in jobs], np.int64)[numbers]
+        lengths = [len(made.jobs) for made in self.classes]
+        spread = _spread(np.array([row for made in self.classes for row in made.jobs], JOB), lengths, numbers)
+        counts = np.array(lengths, np.int64)[numbers]
         spread["chain"] += np.repeat(np.arange(len(numbers)) * len(self.components), counts)
         for band in ("hl", "lh", "hh"):
             spread[f"{band}_place"] += np.repeat(coefficients[:-1], counts)
@@ -338,11 +340,15 @@ def _is_joined(sides: Sides, parameters: TileParameters) -> bool:
     return len({(x.output, y.output, coding.reversible) for (x, y), coding in pairs}) == 1
 
 
-def _spread(rows: Sequence[npt.NDArray[Any]], numbers: Longs) -> npt.NDArray[Any]:
-    """Return a table with the rows of each tile's class, tile by tile."""
-    if len(rows) == 1:
-        return np.concatenate([rows[0]] * len(numbers))
-    return np.concatenate([rows[number] for number in numbers.tolist()])
+def _spread(rows: npt.NDArray[Any], counts: Sequence[int], numbers: Longs) -> npt.NDArray[Any]:
+    """Return a table with the rows of each tile's class, tile by tile; `counts` are those of each class."""
+    lengths = np.array(counts, np.int64)
+    taken = lengths[numbers]
+    begins = np.cumsum(taken) - taken
+    spread: npt.NDArray[Any] = rows[
+        np.repeat((np.cumsum(lengths) - lengths)[numbers] - begins, taken) + np.arange(taken.sum())
+    ]
+    return spread
 
 
 def _shared_tables(classes: Sequence[TileClass], numbers: Longs, tile_table: Longs) -> dict[str, Any]:
