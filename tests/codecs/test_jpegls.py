@@ -45,6 +45,7 @@ from tests.codecs.jpegls_streams import (
     with_restarts,
 )
 from tests.fuzz.jpegls import run as fuzz
+from tests.fuzz.jpegls_sweep import cases, check
 
 LOSSLESS, NEAR_LOSSLESS = "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"
 BACKEND = "simulator" if simulator_enabled() else "cpu"
@@ -102,6 +103,12 @@ def check_both_ways(frames, bits, near=0, planar=0, codec=CODEC):
 
 
 # -- the same bytes as CharLS
+
+
+@pytest.mark.skipif(BACKEND != "cpu", reason="too many samples for plain Python")
+def test_a_sample_of_the_sweep_over_precisions_errors_and_interleave_modes():
+    for case in list(cases())[::41]:
+        check(case)
 
 
 @pytest.mark.parametrize("near", [0, 1, 3, 255])
