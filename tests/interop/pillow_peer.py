@@ -20,7 +20,7 @@ def encoded(frame: np.ndarray, **options: Any) -> bytes:
 
 
 def decoded(codestream: bytes, reduce: int = 0, layers: int = 0) -> np.ndarray:
-    """Return a frame; without some of its resolution levels, or with some of its layers alone."""
+    """Return a frame; without some of its resolution levels, and then with some of its layers alone, too."""
     image = Image.open(BytesIO(codestream))
     image.reduce, image.layers = reduce, layers
     image.load()
