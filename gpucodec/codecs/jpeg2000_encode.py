@@ -11,6 +11,7 @@ from gpucodec.backends import Executor
 from gpucodec.codecs.buffers import memory_window, uninitialised_bytes
 from gpucodec.codecs.jpeg2000_blocks import Planned, code_blocks
 from gpucodec.codecs.jpeg2000_packets import Packets, Tier2
+from gpucodec.codecs.jpeg2000_quality import allocate_for_quality
 from gpucodec.codecs.jpeg2000_rates import (
     GUARD_BITS,
     SLACK,
@@ -54,6 +55,7 @@ def encode_portion(
     ParameterError
         If a frame cannot be coded within a ratio.
     """
+    frames = where.upload(frames)
     quantizer = choose_quantizer(spec, parameters)
     planes = _transformed(where, frames, spec, parameters, quantizer)
     geometry = plane_geometry(spec.rows, spec.columns, parameters)
@@ -73,10 +75,23 @@ def encode_portion(
     )
     shape = (spec.rows, spec.columns)
     blocks = code_blocks(where, planes, len(frames) * components, shape, geometry, planned)
-    del planes
+    if not parameters.psnr:
+        del planes
     tier2 = Tier2(where, *shape, components, len(frames), parameters, blocks, SLACK)
-    if parameters.needs_allocation:
-        layer_passes, status = tier2.allocate(weights, targets, blocks.rests)
+    if parameters.psnr and parameters.needs_allocation:
+        layer_passes = allocate_for_quality(
+            where,
+            tier2,
+            blocks,
+            frames,
+            spec,
+            parameters,
+            quantizer,
+            planes,
+            lambda: _transformed(where, frames, spec, parameters, quantizer),
+        )
+    elif parameters.needs_allocation:
+        layer_passes, status = tier2.allocate(weights, np.tile(targets, (len(frames), 1)), None)
         _check_fits(status, spec, parameters, first_frame)
     else:
         layer_passes = blocks.passes
@@ -91,7 +106,7 @@ def _transformed(
     from gpucodec_kernels import dwt53, dwt97
     from gpucodec_kernels.component_transform import Source
 
-    source = Source.of(where.upload(frames), spec.bits_stored)
+    source = Source.of(frames, spec.bits_stored)
     size = len(frames) * spec.num_samples
     keep = size * 4 <= _KEPT_PLANES_BYTES
     planes = where.scratch("planes", size, np.int32) if keep else where.empty(size, np.int32)

@@ -161,7 +161,7 @@ class Tier2:
         component_weights : array
             float64, one a component: what a squared error counts.
         targets : array
-            float64, one a layer, see `gpucodec_kernels.tier2.allocation`.
+            float64, ``(frames, layers)``, see `gpucodec_kernels.tier2.allocation`.
         rests : array or None
             float64, one a codeblock, where the kernels run: squared error that all passes leave. With it, targets are
             squared errors, without they are bytes.
@@ -181,10 +181,11 @@ class Tier2:
         status = where.empty(self.num_frames * self.layers, np.int32)
         shared = map(where.upload, (tables.precincts, tables.bands, tables.tree))
         left = where.empty(1, np.float64) if rests is None else rests
+        aims = where.upload(targets.reshape(-1))
         where.launch(
             allocation.allocate_layers, self.num_frames, self.geometry.num_precincts, *self._shape,
             int(rests is not None), self.slot_bytes, *shared, blocks.zero_bitplanes, blocks.passes, blocks.lengths,
-            blocks.pass_lengths, weights, blocks.pass_distortions, blocks.ranks, where.upload(targets), left,
+            blocks.pass_lengths, weights, blocks.pass_distortions, blocks.ranks, aims, left,
             layer_passes, *self.state, *self._new_state("_trial"), self.headers, status,
         )  # fmt: skip
         return layer_passes, where.download(status).reshape(self.num_frames, self.layers)

@@ -12,7 +12,16 @@ from gpucodec.codestream.j2k_markers import EOC, main_header, tile_part_header
 from gpucodec.codestream.j2k_parameters import CodingParameters
 from gpucodec.frames import FrameSpec
 
-__all__ = ["GUARD_BITS", "SLACK", "Quantizer", "choose_quantizer", "layer_targets"]
+__all__ = [
+    "GUARD_BITS",
+    "SLACK",
+    "Quantizer",
+    "choose_quantizer",
+    "component_weights",
+    "layer_targets",
+    "mean_error",
+    "rounded_error",
+]
 
 GUARD_BITS = 2
 # Strong contrasts take the wavelet, behind the RCT above all, out of the range that two guard bits leave; then
@@ -86,8 +95,8 @@ def _halvings(spec: FrameSpec, parameters: CodingParameters) -> int:
     finest = max(0, spec.bits_stored - _MAX_LOSSY_PRECISION)
     if not parameters.psnr or not parameters.psnr[-1]:
         return -finest
-    allowed = _mean_error(spec, parameters.psnr[-1]) / component_weights(parameters, spec.samples_per_pixel).mean()
-    return max(0, math.ceil(-math.log2(1.5 * allowed) / 2)) - finest
+    allowed = mean_error(spec, parameters.psnr[-1]) / component_weights(parameters, spec.samples_per_pixel).mean()
+    return math.ceil(-math.log2(1.5 * allowed) / 2) - finest
 
 
 def _shifted(exponents: list[int], halvings: int, fraction_bits: int) -> list[int]:
@@ -96,7 +105,7 @@ def _shifted(exponents: list[int], halvings: int, fraction_bits: int) -> list[in
     return [max(0, min(exponent + halvings, largest)) for exponent in exponents]
 
 
-def _mean_error(spec: FrameSpec, psnr: float) -> float:
+def mean_error(spec: FrameSpec, psnr: float) -> float:
     """Return the mean squared error of samples before a decoder rounds them that gives a signal-to-noise ratio.
 
     Samples are integers, so rounding an error of a normal distribution makes it a smaller or a larger integer: large
@@ -107,14 +116,14 @@ def _mean_error(spec: FrameSpec, psnr: float) -> float:
     low, high = 0.0, wanted + 1.0
     for _ in range(60):
         middle = (low + high) / 2
-        if _rounded_error(middle) < wanted:
+        if rounded_error(middle) < wanted:
             low = middle
         else:
             high = middle
     return high
 
 
-def _rounded_error(error: float) -> float:
+def rounded_error(error: float) -> float:
     """Return what rounding makes of a mean squared error of normal distribution."""
     if error > 4.0:
         return error + 1 / 12
@@ -138,7 +147,7 @@ def layer_targets(spec: FrameSpec, parameters: CodingParameters, quantizer: Quan
     A compression ratio counts against Bits Stored, and the whole codestream counts for it.
     """
     if parameters.psnr:
-        return np.array([spec.num_samples * _mean_error(spec, psnr) if psnr else -1.0 for psnr in parameters.psnr])
+        return np.array([spec.num_samples * mean_error(spec, psnr) if psnr else -1.0 for psnr in parameters.psnr])
     if not parameters.ratios:
         return np.array([-1.0])
     header = main_header(spec, parameters, quantizer.exponents, quantizer.mantissas, GUARD_BITS)

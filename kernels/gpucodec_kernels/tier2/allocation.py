@@ -14,7 +14,7 @@ Arrays, beside those of `packet_headers`
     pass_distortions  float64, ``(codeblock, max_passes)``: squared error that the passes up to each take away
     rests             float64, one a codeblock: squared error that all passes leave
     ranks             int32, ``(codeblock, max_passes)``
-    targets           float64, one a layer: bytes of the packets up to and with that layer, or the squared error
+    targets           float64, ``(frame, layer)``: bytes of the packets up to and with that layer, or the squared error
                       that may be left; negative for everything
     status            int32, ``(frame, layer)``: 0, or 1 if not even empty packets fit
 """
@@ -220,6 +220,33 @@ def rank_for_distortion(
 
 
 @device_function
+def spare_passes(
+    rank, enough, layer, first_codeblock, of_frame, first_chosen, codeblocks, max_passes, ranks, layer_passes, weights,
+    distortions,
+):  # fmt: skip
+    """Take passes of just this rank out of a layer again, as far as it takes away squared error enough without them."""
+    taken = distortion_taken(
+        layer_passes, first_chosen, first_codeblock, of_frame, codeblocks, max_passes, weights, distortions
+    )
+    for member in range(of_frame):
+        told = int32(0)
+        if layer > int32(0):
+            told = layer_passes[first_chosen - of_frame + member]
+        first = (first_codeblock + member) * int64(max_passes)
+        chosen = layer_passes[first_chosen + member]
+        while chosen > told and ranks[first + int64(chosen) - int64(1)] == rank:
+            lost = distortions[first + int64(chosen) - int64(1)]
+            if chosen > int32(1):
+                lost -= distortions[first + int64(chosen) - int64(2)]
+            lost *= weights[member // int64(codeblocks)]
+            if taken - lost < enough:
+                break
+            taken -= lost
+            chosen = int32(chosen - int32(1))
+        layer_passes[first_chosen + member] = chosen
+
+
+@device_function
 def rank_for_bytes(
     room, layer, frame, components, codeblocks, num_nodes, num_precincts, precincts, bands, tree, nodes, blocks,
     trial_nodes, trial_blocks, passes, lengths, pass_lengths, max_passes, ranks, layer_passes, first_chosen, style,
@@ -286,7 +313,7 @@ def allocate_layers(
     spent = int64(0)
     for number in range(int64(layers)):
         layer = int32(number)
-        target = targets[number]
+        target = targets[frame * int64(layers) + number]
         rank = int32(0)
         if target >= float64(0):
             if by_distortion != int32(0):
@@ -304,10 +331,16 @@ def allocate_layers(
             rank, layer, first_codeblock, of_frame, first_chosen, passes, lengths, pass_lengths, max_passes, ranks,
             layer_passes,
         )  # fmt: skip
-        spent += header_bytes(
-            layer, frame, components, codeblocks, num_nodes, num_precincts, precincts, bands, tree, nodes, blocks,
-            layer_passes, first_chosen, style, markers, passes, lengths, pass_lengths, max_passes, out,
-        )  # fmt: skip
+        if by_distortion == int32(0):
+            spent += header_bytes(
+                layer, frame, components, codeblocks, num_nodes, num_precincts, precincts, bands, tree, nodes, blocks,
+                layer_passes, first_chosen, style, markers, passes, lengths, pass_lengths, max_passes, out,
+            )  # fmt: skip
+        elif target >= float64(0):
+            spare_passes(
+                rank, everything - target, layer, first_codeblock, of_frame, first_chosen, codeblocks, max_passes,
+                ranks, layer_passes, component_weights, pass_distortions,
+            )  # fmt: skip
         fits = target < float64(0) or by_distortion != int32(0) or float64(spent) <= target
         status[frame * int64(layers) + number] = int32(STATUS_OK) if fits else int32(STATUS_TOO_SMALL)
         first_chosen += of_frame
