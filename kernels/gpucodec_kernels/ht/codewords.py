@@ -18,7 +18,6 @@ from gpucodec_kernels.ht.layout import (
     MERGED_LENGTHS,
     PLANE,
     PREFIXES,
-    RAW,
     SUFFIXES,
     VALUES,
     WORDS,
@@ -38,11 +37,14 @@ def look_up(codes, across, stride, rows, memory_8, memory_16):
         for number in range(first, first + across):
             place = uint64(INDICES) + uint64(number)
             memory_16[place] = codes[uint64(memory_16[place])]
-        for number in range(first + across, first + stride):
-            memory_16[uint64(INDICES) + uint64(number)] = codes[_ZERO]
+        for back in range(stride - across):  # one or two
+            beside = first + stride - uint64(back) - _ONE
+            memory_16[uint64(INDICES) + beside] = codes[_ZERO]
             if row > 0:
-                memory_8[uint64(EVENTS) + uint64(number)] = uint8(0)
+                memory_8[uint64(EVENTS) + beside] = uint8(0)
         first += stride
+    for place in range(first, first + uint64(64)):
+        memory_16[uint64(INDICES) + uint64(place)] = codes[_ZERO]
 
 
 @inline_function
@@ -157,33 +159,38 @@ def merge_pairs(words, lengths, count, merged, merged_lengths):
 
 
 @inline_function
-def append(word, length, place, begun, used, memory_64):
-    """Write a word behind what is there; return where the next goes, what is there, and how many bits that is."""
-    filled = begun | word << used
+def append(word, length, position, begun, memory_64):
+    """Write a word's bits to a position, behind those of its 64 that are there; return where the next go, and those."""
+    place, end = position >> uint64(6), position + length
+    filled = begun | word << (position & uint64(63))
     memory_64[place] = filled
-    total = used + length
-    begun = choose(total > uint64(63), word >> (uint64(63) - used) >> _ONE, filled)
-    return place + (total >> uint64(6)), begun, total & uint64(63)
+    return end, choose(end >> uint64(6) > place, word >> (~position & uint64(63)) >> _ONE, filled)
 
 
 @device_function
-def concatenate(words, lengths, pairs, limit, begun, used, memory_8, memory_64):
-    """Write words one after another behind `used` bits, two as one if they have no more than `limit` bits.
+def concatenate(words, lengths, position, begun, memory_64):
+    """Write words one after another from a position on; return where they end.
 
-    Returns how many bits there are then.
+    What is there already of the first 64 bits is `begun`.
     """
-    place = uint64(RAW)
-    for number in range(pairs):
-        pair = uint64(number) * _TWO
-        first, second = memory_64[words + pair], memory_64[words + pair + _ONE]
-        length, more = uint64(memory_8[lengths + pair]), uint64(memory_8[lengths + pair + _ONE])
-        if length + more <= limit:
+    for number in range(uint64(len(lengths))):
+        word = uint64(number)
+        position, begun = append(words[word], uint64(lengths[word]), position, begun, memory_64)
+    memory_64[position >> uint64(6)] = begun
+    return position
+
+
+@device_function
+def concatenate_merged(merged, merged_lengths, words, lengths, position, begun, memory_64):
+    """Write merged words one after another, and in place of those longer than 64 bits the two they are made of."""
+    for number in range(uint64(len(merged_lengths))):
+        pair = uint64(number)
+        word, length = merged[pair], uint64(merged_lengths[pair])
+        if length > uint64(64):
             keep_branch()
-            first |= second << (length & uint64(63))
-            length += more
-        else:
-            place, begun, used = append(first, length, place, begun, used, memory_64)
-            first, length = second, more
-        place, begun, used = append(first, length, place, begun, used, memory_64)
-    memory_64[place] = begun
-    return ((place - uint64(RAW)) << uint64(6)) + used
+            length = uint64(lengths[_TWO * pair])
+            position, begun = append(words[_TWO * pair], length, position, begun, memory_64)
+            word, length = words[_TWO * pair + _ONE], uint64(lengths[_TWO * pair + _ONE])
+        position, begun = append(word, length, position, begun, memory_64)
+    memory_64[position >> uint64(6)] = begun
+    return position

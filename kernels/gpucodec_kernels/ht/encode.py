@@ -27,6 +27,7 @@ from numpy import int32, int64, uint8, uint32, uint64
 
 from gpucodec_kernels.ht.codewords import (
     concatenate,
+    concatenate_merged,
     count_long_pairs,
     look_up,
     merge_codewords,
@@ -124,53 +125,54 @@ def code_events(quads, stride, memory_8, memory_64):
 
 
 @device_function
-def concatenate_words(words, lengths, count, begun, used, memory_8, memory_16, memory_64):
-    """Write words one after another behind `used` bits, two as one while that is no more than 64 bits."""
+def concatenate_words(words, lengths, count, room, position, begun, memory_8, memory_16, memory_64):
+    """Write words one after another from a position on, two as one where that is no more than 64 bits.
+
+    There are `room` words of which those after the first `count` have no bits.
+    """
     others, other_lengths = uint64(WORDS + MERGED) - words, uint64(LENGTHS + MERGED_LENGTHS) - lengths
-    while True:
-        memory_8[lengths + count] = uint8(0)
-        memory_64[words + count] = _ZERO
-        pairs = (count + _ONE) >> _ONE
+    while room > uint64(16) and room & _ONE == _ZERO:
+        pairs = room >> _ONE
         two_lengths = memory_16[lengths >> _ONE : (lengths >> _ONE) + pairs]
         long = count_long_pairs(two_lengths, pairs)
-        if long > _ZERO or count < uint64(64):
-            break
-        merge_pairs(
-            memory_64[words : words + _TWO * pairs], two_lengths, pairs, memory_64[others : others + pairs],
-            memory_8[other_lengths : other_lengths + pairs],
-        )  # fmt: skip
-        words, lengths, others, other_lengths, count = others, other_lengths, words, lengths, pairs
-    # Where many pairs are longer a branch would be mispredicted too often.
-    limit = uint64(64) if _EIGHT * long < pairs else _ZERO
-    return concatenate(words, lengths, pairs, limit, begun, used, memory_8, memory_64)
+        if _EIGHT * long > pairs:
+            break  # a branch would be mispredicted too often
+        some_words, some_lengths = memory_64[words : words + room], memory_8[lengths : lengths + room]
+        merged, merged_lengths = memory_64[others : others + pairs], memory_8[other_lengths : other_lengths + pairs]
+        merge_pairs(some_words, two_lengths, pairs, merged, merged_lengths)
+        if long > _ZERO:
+            return concatenate_merged(merged, merged_lengths, some_words, some_lengths, position, begun, memory_64)
+        words, lengths, others, other_lengths = others, other_lengths, words, lengths
+        count, room = (count + _ONE) >> _ONE, pairs
+    some_words, some_lengths = memory_64[words : words + count], memory_8[lengths : lengths + count]
+    return concatenate(some_words, some_lengths, position, begun, memory_64)
 
 
 @device_function
-def code_quads(quads, memory_8, memory_16, memory_32, memory_64):
+def code_quads(quads, room, memory_8, memory_16, memory_32, memory_64):
     """Write the VLC bytes; return how many there are, how many bits are left, and those."""
-    pairs = quads >> _ONE
-    merge_codewords(pairs, memory_8, memory_16, memory_32)
-    memory_32[uint64(2 * WORDS) + pairs] = uint32(0)
-    memory_8[uint64(LENGTHS) + pairs] = uint8(0)
-    halves = (pairs + _ONE) >> _ONE
-    merge_words(halves, memory_8, memory_16, memory_64)
+    merge_codewords(room >> _ONE, memory_8, memory_16, memory_32)
+    merge_words(room >> _TWO, memory_8, memory_16, memory_64)
     # The first four bits are ones, behind a byte that is written last.
-    bits = concatenate_words(
-        uint64(MERGED), uint64(MERGED_LENGTHS), halves, uint64(15), uint64(4), memory_8, memory_16, memory_64
-    )
-    return stuff_codewords(memory_64, uint64(64 * RAW), uint64(64 * RAW) + bits, memory_8)
+    begin = uint64(64 * RAW)
+    end = concatenate_words(
+        uint64(MERGED), uint64(MERGED_LENGTHS), (quads + uint64(3)) >> _TWO, room >> _TWO, begin + uint64(4),
+        uint64(15), memory_8, memory_16, memory_64,
+    )  # fmt: skip
+    return stuff_codewords(memory_64, begin, end, memory_8)
 
 
 @device_function
-def gather_magnitudes(quads, most, memory_8, memory_16, memory_32, memory_64):
-    """Put the MagSgn bits one after another; return how many there are. No sample has more than `most`."""
-    count = quads
+def gather_magnitudes(quads, room, most, memory_8, memory_16, memory_32, memory_64):
+    """Put the MagSgn bits one after another; return where they end. No sample has more than `most`."""
     if most <= uint8(16):
-        merge_quads(quads, memory_8, memory_32, memory_64)
+        merge_quads(room, memory_8, memory_32, memory_64)
     else:
-        merge_columns(quads, memory_8, memory_16, memory_32, memory_64)
-        count = quads << _ONE
-    return concatenate_words(uint64(WORDS), uint64(LENGTHS), count, _ZERO, _ZERO, memory_8, memory_16, memory_64)
+        merge_columns(room, memory_8, memory_16, memory_32, memory_64)
+        quads, room = quads << _ONE, room << _ONE
+    return concatenate_words(
+        uint64(WORDS), uint64(LENGTHS), quads, room, uint64(64 * RAW), _ZERO, memory_8, memory_16, memory_64
+    )
 
 
 @device_function
@@ -214,14 +216,16 @@ def has_too_large(quads, planes, memory_8, memory_32):
 
 
 @device_function
-def encode_codeblock(samples, row_stride, width, height, shift, planes, codes, memory, out):
+def encode_codeblock(samples, row_stride, width, height, shift, ahead, planes, codes, memory, out):
     """Encode one codeblock; return its status and how many bytes were written."""
-    memory_8, memory_16, memory_32, memory_64 = memory
+    memory_8, memory_16, memory_32, memory_64, staging = memory
     across, down = (width + _ONE) >> _ONE, (height + _ONE) >> _ONE
     stride = (across + _TWO) & ~_ONE
     quads = stride * down
-    load_codeblock(samples, row_stride, width, height, stride, shift, memory_8, memory_32)
-    highest_exponent, most = relate_quads(quads, stride, memory_8, memory_16)
+    load_codeblock(samples, row_stride, width, height, stride, shift, ahead, memory_8, memory_32, staging)
+    # Vectors take quads 64 by 64: those behind the last are insignificant.
+    room = (quads + uint64(63)) & ~uint64(63)
+    highest_exponent, most = relate_quads(room, stride, memory_8, memory_16)
     if highest_exponent == uint8(0):
         return int32(STATUS_OK), _ZERO
     if uint64(highest_exponent) > planes:
@@ -230,16 +234,17 @@ def encode_codeblock(samples, row_stride, width, height, shift, planes, codes, m
             return int32(STATUS_TOO_MANY_BITPLANES), _ZERO
     describe_first_row(across, stride, memory_8)
     look_up(codes, across, stride, down, memory_8, memory_16)
-    count_bits(quads, memory_8, memory_16)
+    count_bits(room, memory_8, memory_16)
     tell_first_row(stride, memory_8)
     mel = code_events(quads, stride, memory_8, memory_64)
-    vlc = code_quads(quads, memory_8, memory_16, memory_32, memory_64)
+    vlc = code_quads(quads, room, memory_8, memory_16, memory_32, memory_64)
     mel_count, vlc_count = end_codewords(mel, vlc, memory_8)
-    bits = gather_magnitudes(quads, most, memory_8, memory_16, memory_32, memory_64)
+    begin = uint64(64 * RAW)
+    end = gather_magnitudes(quads, room, most, memory_8, memory_16, memory_32, memory_64)
     tail = mel_count + vlc_count + _ONE
-    if (bits // uint64(15) + _ONE) * _TWO + tail > uint64(len(out)):
+    if ((end - begin) // uint64(15) + _ONE) * _TWO + tail > uint64(len(out)):
         return int32(STATUS_OVERFLOW), _ZERO
-    length = stuff_magnitudes(memory_64, uint64(64 * RAW), uint64(64 * RAW) + bits, out)
+    length = stuff_magnitudes(memory_64, begin, end, out)
     copy_bytes(memory_8, uint64(MEL), mel_count, out, length)
     length += mel_count
     copy_bytes(memory_8, uint64(VLC_LAST) + _ONE - vlc_count, vlc_count, out, length)
@@ -247,6 +252,13 @@ def encode_codeblock(samples, row_stride, width, height, shift, planes, codes, m
     out[length - _ONE] = uint8(tail >> uint64(4))
     out[length - _TWO] = uint8((out[length - _TWO] & uint8(0xF0)) | uint8(tail & uint64(0xF)))
     return int32(STATUS_OK), length
+
+
+@device_function
+def first_sample(number, blocks, num_blocks, plane_stride, row_stride):
+    """Return where a codeblock begins."""
+    first = (number % int64(num_blocks)) * int64(BLOCK_FIELDS)
+    return (number // int64(num_blocks)) * plane_stride + int64(blocks[first + 1]) * row_stride + int64(blocks[first])
 
 
 @kernel(
@@ -263,8 +275,9 @@ def encode_codeblocks(
         number = first_job + int64(following)
         first = (number % int64(num_blocks)) * int64(BLOCK_FIELDS)
         width, height, planes = int64(blocks[first + 2]), int64(blocks[first + 3]), blocks[first + 5]
-        begin = (number // int64(num_blocks)) * plane_stride
-        begin += int64(blocks[first + 1]) * row_stride + int64(blocks[first])
+        begin = first_sample(number, blocks, num_blocks, plane_stride, row_stride)
+        following_number = min(number + int64(lanes), first_job + int64(num_jobs) - int64(1))
+        ahead = first_sample(following_number, blocks, num_blocks, plane_stride, row_stride) - begin
         slot = int64(following) * slot_bytes
         found, length = int32(STATUS_TOO_LARGE), _ZERO
         if min(width, height) < int64(1):
@@ -272,7 +285,7 @@ def encode_codeblocks(
         elif width * height <= int64(MOST_SAMPLES) and max(width, height) <= int64(MOST_ACROSS):
             found, length = encode_codeblock(
                 coefficients[begin : begin + (height - int64(1)) * row_stride + width], uint64(row_stride),
-                uint64(width), uint64(height), uint32(fractional_bits), uint64(planes), codes, memory,
+                uint64(width), uint64(height), uint32(fractional_bits), uint64(ahead), uint64(planes), codes, memory,
                 slots[slot : slot + slot_bytes],
             )  # fmt: skip
         lengths[number] = int32(length)

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from numpy import uint8, uint16, uint32
+from numpy import int32, uint8, uint16, uint32
 
 from gpucodec_kernels.target import inline_function, instruction
 
 MOST_SAMPLES = 4096
 MOST_ACROSS = 1024  # samples, either way
+NARROW = 32  # samples; rows of less are copied to where that many can be read
 
 # A codeblock of width 4 and height 1024 has most quads with those beside it: 4 times 512. Vectors write a bit more.
 PLANE = 2048 + 64
@@ -52,6 +53,7 @@ MEL = _memory.take(1408, 1)  # bytes
 VLC = _memory.take(2688, 1)  # bytes, the first one last
 VLC_LAST = VLC + 2688 - 1
 INDICES = _memory.take(PLANE, 2)  # of quads, uint16: into the codes, and then those
+STAGING = _memory.take(2 * NARROW, 4)  # two rows of a narrow codeblock, int32
 VALUES = _memory.take(4 * PLANE, 4)  # of samples, uint32
 WORDS = _memory.take(2 * PLANE, 8)  # of columns of quads, of quads or pairs: uint64 or uint32
 MERGED = _memory.take(PLANE, 8)  # of two words, uint64
@@ -86,7 +88,7 @@ def elsewhere(array):
 
 @inline_function
 def views(words):
-    """Return a lane's memory as bytes and as words of each size.
+    """Return a lane's memory as bytes and as words of each size, and as int32.
 
     Where elements of two sizes are in what LLVM knows to be one array it gives up vectors; of different arrays it looks
     at run time whether they overlap where they are used.
@@ -96,4 +98,5 @@ def views(words):
         elsewhere(words.view(uint16)),
         elsewhere(words.view(uint32)),
         elsewhere(words),
+        elsewhere(words.view(int32)),
     )

@@ -18,8 +18,10 @@ from gpucodec_kernels.ht.layout import (
     EXPONENT_PLANE,
     EXPONENTS,
     INDICES,
+    NARROW,
     PLANE,
     PREFIXES,
+    STAGING,
     SUFFIXES,
     VALUES,
 )
@@ -31,8 +33,7 @@ E_2, E_3 = EXPONENTS + 2 * EXPONENT_PLANE, EXPONENTS + 3 * EXPONENT_PLANE
 _ZERO = uint64(0)
 _ONE = uint64(1)
 _TWO = uint64(2)
-_EIGHT = uint64(8)
-_NINE = uint64(9)
+_VECTOR = uint64(64)
 _Z8 = uint8(0)
 
 
@@ -122,41 +123,65 @@ def store_sample(sample, shift, plane, quad, memory_8, memory_32):
     memory_8[uint64(EXPONENTS + plane * EXPONENT_PLANE) + quad] = uint8(bit_length(below) + some)
 
 
-@device_function
-def load_codeblock(samples, row_stride, width, height, stride, shift, memory_8, memory_32):
-    """Read the samples of a codeblock; beside it their exponents are 0."""
+@inline_function
+def prefetch_row(samples, place, width):
+    """Have a row of samples brought into the cache."""
+    for line in range(_ZERO, width, uint64(16)):
+        prefetch(samples, place + uint64(line))
+
+
+@inline_function
+def clear_beside(stride, quads, memory_8):
+    """Set the exponents above and before a codeblock to 0, and so many behind it as a vector reads more."""
     before = stride + _ONE
-    clear(memory_8, uint64(E_1) - before, uint64(E_1))
-    clear(memory_8, uint64(E_2) - _ONE, uint64(E_2))
-    clear(memory_8, uint64(E_3) - before, uint64(E_3))
-    pairs = width >> _ONE
+    for plane in range(4):
+        place = uint64(EXPONENTS + plane * EXPONENT_PLANE)
+        clear(memory_8, place - before, place)
+        clear(memory_8, place + quads, place + quads + _VECTOR)
+
+
+@device_function
+def load_codeblock(samples, row_stride, width, height, stride, shift, ahead, memory_8, memory_32, staging):
+    """Read the samples of a codeblock; beside it their exponents are 0.
+
+    The next codeblock, which begins `ahead` samples from this one, is brought into the cache meanwhile.
+    """
+    narrow = width < uint64(NARROW)
+    if narrow:
+        for place in range(2 * NARROW):
+            staging[uint64(STAGING) + uint64(place)] = int32(0)
     first = _ZERO
     for row in range((height + _ONE) >> _ONE):
         upper = uint64(row) * _TWO * row_stride
         lower, mask = upper + row_stride, int32(-1)
         if uint64(row) * _TWO + _ONE == height:
             lower, mask = upper, int32(0)
-        for line in range(_ZERO, width, uint64(16)):
-            prefetch(samples, upper + _EIGHT * row_stride + uint64(line))
-            prefetch(samples, upper + _NINE * row_stride + uint64(line))
+        prefetch_row(samples, upper + ahead, width)
+        prefetch_row(samples, lower + ahead, width)
+        for plane in range(4):  # up to three quads that are not written below
+            last = uint64(EXPONENTS + plane * EXPONENT_PLANE) + first + stride
+            memory_8[last - _ONE], memory_8[last - _TWO], memory_8[last - uint64(3)] = _Z8, _Z8, _Z8
+        source, pairs = samples, width >> _ONE
+        if narrow:
+            for column in range(width):
+                staging[uint64(STAGING) + uint64(column)] = samples[upper + uint64(column)]
+                below = int32(samples[lower + uint64(column)] & mask)
+                staging[uint64(STAGING + NARROW) + uint64(column)] = below
+            source, pairs = staging, uint64(NARROW // 2)
+            upper, lower = uint64(STAGING), uint64(STAGING + NARROW)
         for pair in range(pairs):
             quad = first + uint64(pair)
             column = uint64(pair) * _TWO
-            store_sample(samples[upper + column], shift, 0, quad, memory_8, memory_32)
-            store_sample(int32(samples[lower + column] & mask), shift, 1, quad, memory_8, memory_32)
-            store_sample(samples[upper + column + _ONE], shift, 2, quad, memory_8, memory_32)
-            store_sample(int32(samples[lower + column + _ONE] & mask), shift, 3, quad, memory_8, memory_32)
-        for number in range(first + pairs, first + stride):
-            quad = uint64(number)
-            memory_8[uint64(E_0) + quad] = _Z8
-            memory_8[uint64(E_1) + quad] = _Z8
-            memory_8[uint64(E_2) + quad] = _Z8
-            memory_8[uint64(E_3) + quad] = _Z8
-        if width & _ONE:
+            store_sample(source[upper + column], shift, 0, quad, memory_8, memory_32)
+            store_sample(int32(source[lower + column] & mask), shift, 1, quad, memory_8, memory_32)
+            store_sample(source[upper + column + _ONE], shift, 2, quad, memory_8, memory_32)
+            store_sample(int32(source[lower + column + _ONE] & mask), shift, 3, quad, memory_8, memory_32)
+        if width & _ONE and not narrow:
             column, quad = width - _ONE, first + pairs
             store_sample(samples[upper + column], shift, 0, quad, memory_8, memory_32)
             store_sample(int32(samples[lower + column] & mask), shift, 1, quad, memory_8, memory_32)
         first += stride
+    clear_beside(stride, first, memory_8)
 
 
 @inline_function
