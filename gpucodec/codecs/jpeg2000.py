@@ -62,12 +62,6 @@ class Jpeg2000Codec(Codec):
         reasons = [reason] if (reason := why_unavailable(self.backend)) else []
         return reasons + why_not_codestreams(request)
 
-    def why_slow(self, request: EncodeRequest | DecodeRequest) -> list[str]:
-        """Return why pylibjpeg-openjpeg does better: it comes closer to a signal-to-noise ratio that is asked for."""
-        if isinstance(request, EncodeRequest) and parameters_for(request.spec, request.options).psnr:
-            return ["a signal-to-noise ratio that is asked for is reached less closely than by pylibjpeg-openjpeg"]
-        return []
-
     def encode_batch(self, batch: FrameBatch, request: EncodeRequest) -> list[bytes]:
         """Encode frames; lossless unless the options have compression ratios or signal-to-noise ratios."""
         parameters = parameters_for(request.spec, request.options)

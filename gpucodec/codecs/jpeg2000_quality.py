@@ -150,10 +150,11 @@ class _Search:
             steady = (gained * step < 0) & (np.abs(gained) > _NOTICEABLE)
             along = np.where(steady, -above * step / gained, 2 * step)
         line = self.targets * np.exp(np.clip(np.nan_to_num(along), -3.0, 3.0))
-        guess = np.where(steady | still, line, proportional)
-        between = (self.enough < guess) & (guess < self.too_much)
-        low = np.maximum(self.enough, self.targets / 20)
-        return np.where(between, guess, np.sqrt(low * np.minimum(self.too_much, self.targets * 20)))
+        guess: Floats = np.where(steady | still, line, proportional)
+        low, high = np.maximum(self.enough, self.targets / 20), np.minimum(self.too_much, self.targets * 20)
+        outside = (guess <= self.enough) | (guess >= self.too_much)
+        guess[outside] = np.sqrt(low * high)[outside]
+        return guess
 
 
 def _before_rounding(error: float) -> float:
