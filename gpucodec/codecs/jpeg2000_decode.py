@@ -23,6 +23,7 @@ from gpucodec.frames import FrameBatch, FrameSpec
 __all__ = ["BlockDecoder", "decode_batch", "decode_components", "why_not_codestreams"]
 
 _FORMAT = "JPEG 2000"
+_SIZE_OFFSET = 8  # of the image area, from SOC on
 _SUBSAMPLED = "components that are subsampled are no frame of DICOM's"
 # Enough samples for every core, few enough that what is between two steps stays in the cache; and a GPU full.
 _PORTION_SAMPLES = {"cpu": 1 << 20, "cuda": 1 << 26, "simulator": 1 << 20}
@@ -71,7 +72,10 @@ def _check_frame(codestream: Codestream, spec: FrameSpec) -> None:
     expected = (spec.rows, spec.columns, spec.samples_per_pixel)
     if told != expected:
         raise CodestreamError(
-            f"the codestream holds (rows, columns, samples) {told} where the dataset says {expected}", format=_FORMAT
+            f"the codestream holds (rows, columns, samples) {told} where the dataset says {expected}",
+            format=_FORMAT,
+            offset=codestream.codestream_offset + _SIZE_OFFSET,
+            marker="SIZ",
         )
     reasons = [*codestream.unsupported, *([_SUBSAMPLED] if _is_subsampled(codestream) else [])]
     if reasons:
