@@ -46,19 +46,32 @@ def quality(
 
     Ends with 0, with 1 if the file cannot be read or no setting meets the target, with 2 if the command was wrong.
     """
+    from gpucodec.comparison.quality import settings_of
+
     try:
         check_writable(json)
         check_writable(html)
         _require_extra()
         wish = _wish(target_psnr, target_error, target_ratio)
-        ended = _run(file, list(_names(to)), frames, _region(region), wish, json, html)
+        settings = settings_of(_names(to))
+        part = _region(region)
+        picture = _picture(file, frames)
+        if part is not None:
+            picture = _cut(picture, part)
     except ParameterError as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(2) from None
+    raise typer.Exit(_run(file, picture, settings, wish, json, html))
+
+
+def _picture(file: Path, frames: int) -> Picture:
+    from gpucodec.comparison.pictures import from_file
+
+    try:
+        return from_file(file, max_frames=frames, max_bytes=_MOST_BYTES, spread=True)
     except (GpucodecError, OSError) as error:
         typer.echo(f"Error: {file}: {error}", err=True)
         raise typer.Exit(1) from None
-    raise typer.Exit(ended)
 
 
 def _require_extra() -> None:
@@ -94,21 +107,10 @@ def _region(text: str | None) -> tuple[int, int, int, int] | None:
 
 
 def _run(
-    file: Path,
-    targets: list[str],
-    frames: int,
-    region: tuple[int, int, int, int] | None,
-    wish: Wish | None,
-    json: Path | None,
-    html: Path | None,
+    file: Path, picture: Picture, settings: list[Setting], wish: Wish | None, json: Path | None, html: Path | None
 ) -> int:
-    from gpucodec.comparison.pictures import from_file
-    from gpucodec.comparison.quality import possible, settings_of
+    from gpucodec.comparison.quality import possible
 
-    settings = settings_of(targets)
-    picture = from_file(file, max_frames=frames, max_bytes=_MOST_BYTES, spread=True)
-    if region is not None:
-        picture = _cut(picture, region)
     able, reasons = possible(picture, settings)
     failures = [f"{series}: {reason}" for series, reason in reasons.items()]
     for number, reason in picture.left_out.items():

@@ -171,7 +171,7 @@ def possible(picture: Picture, settings: Sequence[Setting]) -> tuple[list[Settin
             validate_profile(setting.uid, spec)
             choose(EncodeRequest(setting.uid, spec, len(picture.frames), setting.options))
         except (ParameterError, UnsupportedError) as error:
-            reasons[setting.series] = str(error)
+            reasons[setting.series] = "; ".join(line.strip() for line in str(error).splitlines())
             continue
         able.append(setting)
     return able, reasons

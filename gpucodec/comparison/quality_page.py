@@ -127,7 +127,7 @@ def _view(found: Outcome, frame: Any, picture: Picture, is_chosen: bool) -> dict
 
 
 def _plots(outcomes: Sequence[Outcome], unit: str) -> list[dict[str, str]]:
-    measures: list[tuple[str, str, Callable[[Outcome], float], bool]] = [
+    measures: list[tuple[str, str, Callable[[Outcome], float], bool]] = [  # whether its axis is logarithmic
         ("PSNR in dB", "peak signal-to-noise ratio", lambda entry: min(entry.psnr, _EQUAL_DB), False),
         ("SSIM", "structural similarity", lambda entry: entry.ssim, False),
         (
@@ -138,11 +138,12 @@ def _plots(outcomes: Sequence[Outcome], unit: str) -> list[dict[str, str]]:
         ),
     ]
     plots = []
-    for axis, caption, value, from_zero in measures:
+    for axis, caption, value, by_powers in measures:
         lines = []
         for name, members in _series(outcomes).items():
-            drawn = sorted((e for e in members if math.isfinite(value(e))), key=lambda entry: entry.ratio)
+            able = (entry for entry in members if math.isfinite(value(entry)) and (value(entry) > 0 or not by_powers))
+            drawn = sorted(able, key=lambda entry: entry.ratio)
             lines.append(Line(name, [entry.ratio for entry in drawn], [value(entry) for entry in drawn], own=True))
-        svg = draw(lines, x="compression ratio", y=axis, log_x=True, zero_y=from_zero)
+        svg = draw(lines, x="compression ratio", y=axis, log_x=True, log_y=by_powers)
         plots.append({"svg": svg, "caption": f"{caption[0].upper()}{caption[1:]} against compression ratio"})
     return plots
