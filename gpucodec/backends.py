@@ -16,7 +16,7 @@ import numpy as np
 
 from gpucodec.errors import BackendUnavailableError
 
-__all__ = ["KERNEL_BACKENDS", "Executor", "device_seconds", "executor", "why_unavailable"]
+__all__ = ["KERNEL_BACKENDS", "Executor", "device_seconds", "executor", "num_multiprocessors", "why_unavailable"]
 
 KERNEL_BACKENDS = ("cpu", "cuda", "simulator")
 
@@ -182,6 +182,16 @@ def device_seconds(call: Callable[[], Any]) -> float:
     end.record()
     end.synchronize()
     return float(cupy.cuda.get_elapsed_time(begin, end)) / 1e3
+
+
+@cache
+def num_multiprocessors(backend: str) -> int:
+    """Return how many multiprocessors a backend's GPU has; 0 where there is none."""
+    if backend != "cuda" or why_unavailable(backend):
+        return 0
+    import cupy
+
+    return int(cupy.cuda.Device().attributes["MultiProcessorCount"])
 
 
 @cache

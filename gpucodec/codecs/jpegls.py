@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gpucodec.backends import KERNEL_BACKENDS, executor, why_unavailable
+from gpucodec.backends import KERNEL_BACKENDS, executor, num_multiprocessors, why_unavailable
 from gpucodec.codecs.base import Codec, DecodeRequest, EncodeRequest, why_not_partial
 from gpucodec.codecs.formats import Family
 from gpucodec.codecs.jpegls_decoding import decode_frames, describe_frames, found_spec
@@ -17,10 +17,11 @@ from gpucodec.frames import FrameBatch
 
 __all__ = ["JpeglsCodec", "codecs"]
 
-# A scan is sequential, so a GPU works on as many scans at once as there are, one thread each. Below this many scans,
-# 32 warps of 32 threads, most of the schedulers of a large GPU have nothing to do, and `auto` takes the CPU. On paper:
-# no GPU has been measured yet.
-SCANS_THAT_FILL_A_GPU = 1024
+# A scan is sequential, so a GPU works on as many scans at once as there are, one thread each: below a block of 128
+# threads a multiprocessor most schedulers have nothing to do, and `auto` takes the CPU. On paper, see
+# `gpucodec_kernels.jpegls.scan`: no GPU has been measured yet.
+_SCANS_A_MULTIPROCESSOR = 128
+_FEWEST_MULTIPROCESSORS = 40  # a T4's
 
 
 def codecs(family: Family) -> list[Codec]:
@@ -58,8 +59,9 @@ class JpeglsCodec(Codec):
     def why_slow(self, request: EncodeRequest | DecodeRequest) -> list[str]:
         """Return why a GPU is not worth its while: too few scans."""
         scans = request.num_frames * num_scans(request.spec)
-        if self.backend == "cuda" and scans < SCANS_THAT_FILL_A_GPU:
-            return [f"{scans} scans are too few to fill a GPU, at least {SCANS_THAT_FILL_A_GPU} are wanted"]
+        wanted = _SCANS_A_MULTIPROCESSOR * max(num_multiprocessors(self.backend), _FEWEST_MULTIPROCESSORS)
+        if self.backend == "cuda" and scans < wanted:
+            return [f"{scans} scans are too few to fill a GPU, at least {wanted} are wanted"]
         return []
 
     def _why_unavailable(self) -> list[str]:

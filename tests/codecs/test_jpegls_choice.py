@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from gpucodec_kernels.target import simulator_enabled
 
+from gpucodec.codecs import jpegls
 from gpucodec.codecs.base import DecodeRequest, EncodeRequest
 from gpucodec.codecs.dispatch import choose
 from gpucodec.codecs.formats import Family
-from gpucodec.codecs.jpegls import SCANS_THAT_FILL_A_GPU, JpeglsCodec, codecs
+from gpucodec.codecs.jpegls import JpeglsCodec, codecs
 from gpucodec.errors import BackendUnavailableError
 from gpucodec.frames import FrameBatch, FrameSpec
 
@@ -26,13 +27,15 @@ def test_unavailable_backends_say_so():
             codec.encode_batch(FrameBatch(np.zeros((1, 4, 4), "u1"), FrameSpec(4, 4)), request)
 
 
-def test_a_gpu_is_for_many_scans():
+@pytest.mark.parametrize(("multiprocessors", "wanted"), [(0, 5120), (20, 5120), (40, 5120), (132, 16896)])
+def test_a_gpu_is_for_many_scans(multiprocessors, wanted, monkeypatch):
+    monkeypatch.setattr(jpegls, "num_multiprocessors", lambda _backend: multiprocessors)
     cuda, cpu = JpeglsCodec("cuda"), JpeglsCodec("cpu")
     colour = FrameSpec(4, 4, 3, photometric_interpretation="RGB", planar_configuration=1)
-    few = EncodeRequest(LOSSLESS, FrameSpec(4, 4), SCANS_THAT_FILL_A_GPU - 1)
-    assert "too few to fill a GPU" in cuda.why_slow(few)[0]
-    assert cuda.why_slow(EncodeRequest(LOSSLESS, FrameSpec(4, 4), SCANS_THAT_FILL_A_GPU)) == []
-    assert cuda.why_slow(EncodeRequest(LOSSLESS, colour, -(-SCANS_THAT_FILL_A_GPU // 3))) == []
+    few = EncodeRequest(LOSSLESS, FrameSpec(4, 4), wanted - 1)
+    assert cuda.why_slow(few) == [f"{wanted - 1} scans are too few to fill a GPU, at least {wanted} are wanted"]
+    assert cuda.why_slow(EncodeRequest(LOSSLESS, FrameSpec(4, 4), wanted)) == []
+    assert cuda.why_slow(EncodeRequest(LOSSLESS, colour, -(-wanted // 3))) == []
     assert cpu.why_slow(few) == []
 
 
