@@ -36,6 +36,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy import int32, int64, uint32, uint64
 
+from gpucodec_kernels.ht.decode_gather import LANES
 from gpucodec_kernels.ht.decode_quads import decode_quads
 from gpucodec_kernels.ht.decode_refinement import propagate_significance, refine_magnitudes
 from gpucodec_kernels.ht.decode_samples import MOST_QUADS, ROW, ROW_WORDS, decode_samples
@@ -78,10 +79,11 @@ STATUS_LENGTHS = 6  # the suffix of the cleanup segment is longer than the segme
 STATUS_CODEWORDS = 7  # VLC bits before the suffix's begin, or an exponent above the bit-planes
 
 BLOCK_FIELDS = 8
-SLOTS = 8
+SLOTS = LANES
 
 LARGEST_SIDE = 1024
 LARGEST_QUADS = 1024  # in a codeblock of 4096 samples
+SLOT_QUADS = LARGEST_QUADS + 16  # so that slots do not lie in the same places of the cache
 _PAIR_BITS = 30  # of VLC for two quads, at most
 _SAMPLE_BITS = 33
 VLC_ROOM = LARGEST_QUADS // 2 * _PAIR_BITS // 8
@@ -91,7 +93,7 @@ MAGSGN_BYTES = MAGSGN_ROOM + 32
 ROW_QUADS = MOST_QUADS + 3
 
 WINDOW_BYTES = SLOTS * VLC_BYTES + MAGSGN_BYTES
-NUM_WORDS = SLOTS * (2 * ROW_QUADS + LARGEST_QUADS) + ROW_WORDS
+NUM_WORDS = SLOTS * (2 * ROW_QUADS + SLOT_QUADS) + ROW_WORDS
 NUM_STATES = SLOTS * NUM_FIELDS + ROW
 
 SEGMENT_PADDING = 16
@@ -259,7 +261,7 @@ def finish_slot(
     blocks, quads, window, words, state, coefficients, status,
 ):  # fmt: skip
     """Decode the samples of a codeblock whose quads are decoded, or write zeros."""
-    result, (active, begin, middle, _) = check_job(
+    result, (active, begin, suffix, _) = check_job(
         job, num_blocks, data, segment_begins, segments, first_segment, coded, blocks
     )
     if result < int32(0):
@@ -276,13 +278,14 @@ def finish_slot(
         return
     zeros, reversible = coded[int64(3) * job], blocks[first + 7] != int32(0)
     below = uint64(blocks[first + 4] - int32(1) - zeros)
-    up, down = uint32(below), uint32(0)
+    # A magnitude is one more than its bits say, and its middle half a unit more; where it is whole, that is cut off.
+    up, middle = uint32(below + _ONE), uint32(uint64(3) << below)
     if reversible:
-        up, down = (uint32(0), uint32(1)) if below == _ZERO else (uint32(below - _ONE), uint32(0))
+        up, middle = uint32(below), uint32((uint64(3) << below) >> _ONE)
     shape = (uint64(width), uint64(height))
-    num_bits = destuff_magsgn(data, begin, middle, window, uint64(MAGSGN_ROOM))
+    num_bits = destuff_magsgn(data, begin, suffix, window, uint64(MAGSGN_ROOM))
     decoded = decode_samples(
-        quads, shape, uint32(zeros + int32(2)), (up, down), window, num_bits, words,
+        quads, shape, uint32(zeros + int32(2)), (up, middle), window, num_bits, words,
         state[slots * uint64(NUM_FIELDS) :], coefficients, place, row_stride,
     )  # fmt: skip
     if not decoded:
@@ -316,8 +319,8 @@ def decode_codeblocks(
     state = states[int64(lane) * int64(NUM_STATES) : (int64(lane) + int64(1)) * int64(NUM_STATES)]
     contexts = words[0 : SLOTS * ROW_QUADS]
     row = words[SLOTS * ROW_QUADS : 2 * SLOTS * ROW_QUADS]
-    quads = words[2 * SLOTS * ROW_QUADS : SLOTS * (2 * ROW_QUADS + LARGEST_QUADS)]
-    buffers = words[SLOTS * (2 * ROW_QUADS + LARGEST_QUADS) :]
+    quads = words[2 * SLOTS * ROW_QUADS : SLOTS * (2 * ROW_QUADS + SLOT_QUADS)]
+    buffers = words[SLOTS * (2 * ROW_QUADS + SLOT_QUADS) :]
     for group in range(int64(lane), int64(num_groups), int64(lanes)):
         first, last = int64(groups[group]), min(int64(groups[group + 1]), int64(groups[group]) + int64(SLOTS))
         rows = _ZERO
@@ -333,11 +336,11 @@ def decode_codeblocks(
                 rows = max(rows, its_rows)
         if rows > _ZERO:
             width = uint64(blocks[(int64(order[first]) % jobs) * int64(BLOCK_FIELDS) + int64(1)] + int32(1)) >> _ONE
-            decode_quads(slots, width, rows, state, data, mine, tables, contexts, row, quads, uint64(LARGEST_QUADS))
+            decode_quads(slots, width, rows, state, data, mine, tables, contexts, row, quads, uint64(SLOT_QUADS))
         for slot in range(uint64(last - first)):
             finish_slot(
                 slots, slot, int64(order[first + int64(slot)]), jobs, frame_stride, data, segment_begins, segments,
-                first_segment, coded, block_places, blocks, quads[slot * uint64(LARGEST_QUADS) :],
+                first_segment, coded, block_places, blocks, quads[slot * uint64(SLOT_QUADS) :],
                 mine[SLOTS * VLC_BYTES :], buffers, state, coefficients, status,
             )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 Codeblocks of equal width are decoded side by side, `slots` of them: each step takes look-ups one after the other, and
 the next codeblock's need not wait for them. A word of a quad is the entry of `decode_tables` with its unsigned residual
-u from bit 24 on.
+u in it.
 
 A row of quads lies in a buffer of ``(quads + 3) * slots`` words, `slots` a quad; one quad of zeros stands before it and
 at least one after it.
@@ -12,30 +12,40 @@ from __future__ import annotations
 
 from numpy import uint32, uint64
 
-from gpucodec_kernels.ht.decode_streams import EVENTS, LEFT, POSITION, ROWS, STOP, load_unaligned, read_events
+from gpucodec_kernels.ht.decode_gather import pairs_decoder
+from gpucodec_kernels.ht.decode_streams import (
+    EVENTS,
+    LEFT,
+    MOST_EVENTS,
+    POSITION,
+    ROWS,
+    STOP,
+    load_unaligned,
+    read_events,
+)
 from gpucodec_kernels.ht.decode_tables import (
     CONTEXT_MASK,
     FIRST_RESIDUALS,
     OUTSIDE,
+    RESIDUAL_SHIFT,
     RESIDUALS,
     RHO_SHIFT,
     TABLE_ENTRIES,
 )
-from gpucodec_kernels.target import device_function, inline_function
+from gpucodec_kernels.target import device_function, inline_function, instruction
 
-RESIDUAL_SHIFT = 24
-CHUNK_PAIRS = 16  # pairs of quads that take at most `MOST_EVENTS` MEL events
+CHUNK_PAIRS = 8  # pairs of quads that take at most `MOST_EVENTS` MEL events
 
 _ZERO, _ONE = uint64(0), uint64(1)
 _SEVEN_BITS = uint64(127)
 _NEXT_CONTEXT = uint64(CONTEXT_MASK)
 _NO_CONTEXT = uint64(128)  # indices below have context 0
 _EVENT_SHIFT = uint64(10)
-_BOTTOM_LEFT, _LAST, _BIT = uint32(RHO_SHIFT + 1), uint32(RHO_SHIFT + 3), uint32(1)
+_BOTTOM_LEFT, _LAST, _BIT = uint32(RHO_SHIFT + 8), uint32(RHO_SHIFT + 24), uint32(1)
 
 
 @inline_function
-def decode_pairs(first_row, slots, state, window, tables, above, row, begin, end):
+def decode_any_pairs(first_row, slots, state, window, tables, above, row, begin, end):
     """Decode the pairs of quads `begin` to `end` of a row, of every slot."""
     quads_table = _ZERO if first_row else uint64(TABLE_ENTRIES)
     for pair in range(begin, end):
@@ -84,6 +94,18 @@ def decode_pairs(first_row, slots, state, window, tables, above, row, begin, end
             row[at + slots + slot] = uint32(second | (u_second << uint64(RESIDUAL_SHIFT)))
 
 
+@instruction(cpu=lambda: pairs_decoder(True))
+def decode_first_pairs(slots, state, window, tables, above, row, begin, end):
+    """Decode the pairs of quads `begin` to `end` of the first row, of every slot."""
+    decode_any_pairs(True, slots, state, window, tables, above, row, begin, end)
+
+
+@instruction(cpu=lambda: pairs_decoder(False))
+def decode_pairs(slots, state, window, tables, above, row, begin, end):
+    """Decode the pairs of quads `begin` to `end` of a row that is not the first, of every slot."""
+    decode_any_pairs(False, slots, state, window, tables, above, row, begin, end)
+
+
 @device_function
 def find_contexts(slots, row, above, end):
     """Write what a row of quads adds to the contexts of the quads below, `end` words of it.
@@ -120,11 +142,12 @@ def decode_quads(slots, width, rows, state, data, window, tables, contexts, row,
         for begin in range(_ZERO, pairs, uint64(CHUNK_PAIRS)):
             end = min(pairs, begin + uint64(CHUNK_PAIRS))
             for slot in range(slots):
-                read_events(state, slots, slot, data)
+                if state[uint64(EVENTS) * slots + slot] < uint64(1 << MOST_EVENTS):
+                    read_events(state, slots, slot, data)
             if number == _ZERO:
-                decode_pairs(True, slots, state, window, tables, contexts, row[slots:], begin, end)
+                decode_first_pairs(slots, state, window, tables, contexts, row[slots:], begin, end)
             else:
-                decode_pairs(False, slots, state, window, tables, contexts, row[slots:], begin, end)
+                decode_pairs(slots, state, window, tables, contexts, row[slots:], begin, end)
         for slot in range(slots):
             if number + _ONE == state[uint64(ROWS) * slots + slot]:
                 state[uint64(STOP) * slots + slot] = state[uint64(POSITION) * slots + slot]

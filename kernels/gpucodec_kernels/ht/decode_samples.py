@@ -3,74 +3,194 @@
 A row of quads is decoded in loops that the compiler makes vectors of: how many bits each sample takes follows from the
 words of the quads and the exponents of the row above alone; then each quad's bits are loaded, and cut into samples.
 
-Buffers of a row, `ROW` places each. Exponents of bottom samples have one place of zeros before the first quad and one
-after the last.
+Buffers of a row have `ROW` places each. Exponents of the bottom samples of the row above are kept as leading zeros of
+32 bits; one place stands before the first quad and one after the last.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from numpy import int32, int64, uint32, uint64
 
 from gpucodec_kernels.bits import leading_zeros_32
-from gpucodec_kernels.ht.decode_quads import RESIDUAL_SHIFT
 from gpucodec_kernels.ht.decode_streams import fill_ones, load_unaligned
-from gpucodec_kernels.ht.decode_tables import KNOWN_SHIFT, ONES_SHIFT, RHO_SHIFT
-from gpucodec_kernels.target import device_function, inline_function
+from gpucodec_kernels.ht.decode_tables import KNOWN_SHIFT, ONES_SHIFT, RESIDUAL_SHIFT, RHO_SHIFT, SEVERAL
+from gpucodec_kernels.target import device_function, inline_function, instruction
 
+STEP = 16  # quads that loops go through at once; those beside the codeblock are decoded to nothing
 MOST_QUADS = 512  # in a row
-ROW = MOST_QUADS + 16
-LEFT_EXPONENTS, RIGHT_EXPONENTS, SUMS, BOUNDS, VALUES = 0, ROW, 2 * ROW, 3 * ROW, 4 * ROW
-TOP, BOTTOM = 8 * ROW, 10 * ROW
-ROW_WORDS = 12 * ROW
+ROW = MOST_QUADS + 2 * STEP
+QUADS, LEFT_ZEROS, RIGHT_ZEROS, LENGTHS, TOTALS, VALUES = 0, ROW, 2 * ROW, 3 * ROW, 4 * ROW, 5 * ROW
+ROW_WORDS = 9 * ROW
 SHORT_BOUND = 14  # four samples of so many bits are loaded at once
 
 _ZERO, _ONE = uint64(0), uint64(1)
+_STEP = uint64(STEP)
+_LINE = 16  # coefficients in a line of the cache
 _NONE, _BIT = uint32(0), uint32(1)
-_FOUR = uint32(15)
+_BYTE = uint32(255)
+_SHIFTS = uint32(31)  # the compiler shifts in 32 bits where it sees that it may
+_EACH_BYTE = uint32(0x01010101)
+
+
+def _cpu_fetch() -> Any:
+    from llvmlite import ir
+    from numba import types
+    from numba.extending import intrinsic
+
+    def fetch_ahead(typing_context, array, place):  # noqa: ARG001 - Numba looks at the names
+        def generate(context, builder, signature, arguments):
+            data = context.make_array(signature.args[0])(context, builder, value=arguments[0]).data
+            byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+            kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+            name = "llvm.prefetch.p0"
+            prefetch = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+            at = builder.bitcast(builder.gep(data, [arguments[1]]), byte)
+            builder.call(
+                prefetch, [at, *(ir.Constant(number, value) for value in (1, 3, 1))]
+            )  # to write, to keep, data
+            return context.get_dummy_value()
+
+        return types.none(array, types.int64), generate
+
+    return intrinsic(fetch_ahead)
+
+
+@instruction(cpu=_cpu_fetch)
+def fetch_ahead(array, place):
+    """Have memory that is soon written brought into the cache."""
 
 
 @inline_function
-def find_lengths(words, row, width):
-    """Write where each sample's bits end within its quad's, and the bound of the exponents; return the largest bound.
+def larger(first, second):
+    """Return the larger of two uint32."""
+    return first if first > second else second
 
-    The four ends are bytes of a word, the last one the number of bits of the quad.
+
+@inline_function
+def copy_quads(words, row):
+    """Copy the words of a row of quads."""
+    width = uint64(len(row))
+    whole = width & ~(_STEP - _ONE)
+    for block in range(_ZERO, whole, _STEP):
+        for quad in range(block, block + _STEP):
+            words[uint64(QUADS) + quad] = row[quad]
+    for quad in range(whole, width):
+        words[uint64(QUADS) + quad] = row[quad]
+
+
+@inline_function
+def smaller(first, second):
+    """Return the smaller of two uint32."""
+    return first if first < second else second
+
+
+@inline_function
+def find_lengths(words, width):
+    """Write how many bits each sample of a row has, four bytes a quad, and how many each quad.
+
+    Returns
+    -------
+    uint32
+        The largest bound of exponents.
     """
     largest = _NONE
-    for quad in range(width):
-        word = row[quad]
-        rho = (word >> uint32(RHO_SHIFT)) & _FOUR
-        known = word >> uint32(KNOWN_SHIFT)
-        above = max(
-            max(words[uint64(RIGHT_EXPONENTS) + quad], words[uint64(LEFT_EXPONENTS) + quad + _ONE]),
-            max(words[uint64(RIGHT_EXPONENTS) + quad + _ONE], words[uint64(LEFT_EXPONENTS) + quad + uint64(2)]),
-        )
-        several = rho & (rho + _FOUR) & _FOUR  # a bit fewer than rho has
-        predicted = max(above, uint32(2)) - _BIT if several != _NONE else _BIT
-        bound = predicted + (word >> uint32(RESIDUAL_SHIFT))
-        end_0 = (bound if rho & _BIT else _NONE) - (known & _BIT)
-        end_1 = end_0 + (bound if rho & uint32(2) else _NONE) - ((known >> _BIT) & _BIT)
-        end_2 = end_1 + (bound if rho & uint32(4) else _NONE) - ((known >> uint32(2)) & _BIT)
-        end_3 = end_2 + (bound if rho & uint32(8) else _NONE) - ((known >> uint32(3)) & _BIT)
-        words[uint64(SUMS) + quad] = end_0 | (end_1 << uint32(8)) | (end_2 << uint32(16)) | (end_3 << uint32(24))
-        words[uint64(BOUNDS) + quad] = bound
-        largest = max(largest, bound)
+    for block in range(_ZERO, width, _STEP):
+        for quad in range(block, block + _STEP):
+            word = words[uint64(QUADS) + quad]
+            zeros = smaller(
+                smaller(words[uint64(RIGHT_ZEROS) + quad], words[uint64(LEFT_ZEROS + 1) + quad]),
+                smaller(words[uint64(RIGHT_ZEROS + 1) + quad], words[uint64(LEFT_ZEROS + 2) + quad]),
+            )
+            predicted = uint32(uint32(31) - smaller(zeros, uint32(30))) if word & uint32(SEVERAL) else _BIT
+            bound = uint32(predicted + uint32(uint32(word >> uint32(RESIDUAL_SHIFT)) & uint32(63)))
+            significant = uint32(uint32(word >> uint32(RHO_SHIFT)) & _EACH_BYTE)
+            lengths = uint32(significant * bound - uint32(uint32(word >> uint32(KNOWN_SHIFT)) & _EACH_BYTE))
+            pairs = uint32(lengths + uint32(lengths >> uint32(16)))
+            words[uint64(LENGTHS) + quad] = lengths
+            words[uint64(TOTALS) + quad] = uint32(uint32(pairs + uint32(pairs >> uint32(8))) & _BYTE)
+            largest = larger(largest, bound)
     return largest
 
 
 @inline_function
-def cut_short(words, bits, row, width):
-    """Cut each quad's bits into four samples' values, of at most `SHORT_BOUND` bits."""
+def cut(bits, length, ones, sample):
+    """Return a sample's value: its lowest bits, and above them the one that e_1 tells."""
+    top = uint32(_BIT << length)
+    value = uint32(bits & uint32(top - _BIT))
+    return uint32(value | top) if ones & uint32(1 << ONES_SHIFT << sample) else value
+
+
+@inline_function
+def as_coefficient(value, word, sample, up, middle):
+    """Return the coefficient of a value, the magnitude less one and its sign."""
+    magnitude = uint32(uint32(uint32(value >> _BIT) << uint32(up & _SHIFTS)) + middle)
+    magnitude = magnitude if word & uint32(1 << RHO_SHIFT << 8 * sample) else _NONE
+    return uint32(_NONE - magnitude) if value & _BIT else magnitude
+
+
+@inline_function
+def finish_quad(words, quad, word, value_0, value_1, value_2, value_3, up, middle):
+    """Write a quad's coefficients, and the leading zeros of its bottom samples' values."""
+    words[uint64(LEFT_ZEROS + 1) + quad] = uint32(leading_zeros_32(uint64(uint32(value_1 | _BIT))))
+    words[uint64(RIGHT_ZEROS + 1) + quad] = uint32(leading_zeros_32(uint64(uint32(value_3 | _BIT))))
+    words[uint64(VALUES) + quad] = as_coefficient(value_0, word, 0, up, middle)
+    words[uint64(VALUES + ROW) + quad] = as_coefficient(value_1, word, 1, up, middle)
+    words[uint64(VALUES + 2 * ROW) + quad] = as_coefficient(value_2, word, 2, up, middle)
+    words[uint64(VALUES + 3 * ROW) + quad] = as_coefficient(value_3, word, 3, up, middle)
+
+
+@inline_function
+def halve_bits(words, bits, width):
+    """Write the bits of the left and of the right samples of each quad, of at most `SHORT_BOUND` bits a sample."""
     for quad in range(width):
-        ends = words[uint64(SUMS) + quad]
-        ones = row[quad] >> uint32(ONES_SHIFT)
-        bound_bits = bits[quad]
-        begin = _NONE
-        for sample in range(4):
-            end = (ends >> uint32(8 * sample)) & uint32(255)
-            length = end - begin
-            value = uint32(bound_bits >> uint64(begin)) & ((_BIT << length) - _BIT)
-            words[uint64(VALUES + sample * ROW) + quad] = value | (((ones >> uint32(sample)) & _BIT) << length)
-            begin = end
+        lengths = words[uint64(LENGTHS) + quad]
+        length = uint32(uint32(lengths + uint32(lengths >> uint32(8))) & _BYTE)
+        words[uint64(VALUES) + quad] = uint32(bits[quad] & uint64(0xFFFFFFFF))
+        words[uint64(VALUES + ROW) + quad] = uint32((bits[quad] >> uint64(length)) & uint64(0xFFFFFFFF))
+
+
+@inline_function
+def cut_short(words, width, up, middle):
+    """Cut each quad's bits, in halves, into four samples."""
+    for block in range(_ZERO, width, _STEP):
+        for quad in range(block, block + _STEP):
+            word = words[uint64(QUADS) + quad]
+            lengths = words[uint64(LENGTHS) + quad]
+            length_0 = uint32(lengths & _SHIFTS)
+            length_1 = uint32(uint32(lengths >> uint32(8)) & _SHIFTS)
+            length_2 = uint32(uint32(lengths >> uint32(16)) & _SHIFTS)
+            length_3 = uint32(uint32(lengths >> uint32(24)) & _SHIFTS)
+            left, right = words[uint64(VALUES) + quad], words[uint64(VALUES + ROW) + quad]
+            finish_quad(
+                words, quad, word, cut(left, length_0, word, 0), cut(uint32(left >> length_0), length_1, word, 1),
+                cut(right, length_2, word, 2), cut(uint32(right >> length_2), length_3, word, 3), up, middle,
+            )  # fmt: skip
+
+
+@inline_function
+def take_value(window, position, lengths, word, sample):
+    """Return a sample's value of at most 33 bits from a window, and its length."""
+    length = uint64((lengths >> uint32(8 * sample)) & _BYTE)
+    top = _ONE << length
+    value = (load_unaligned(window, position >> uint64(3)) >> (position & uint64(7))) & (top - _ONE)
+    if word & uint32(1 << ONES_SHIFT << sample):
+        value = value | top
+    return uint32(value & uint64(0xFFFFFFFF)), position + length
+
+
+@device_function
+def cut_long(words, window, position, width, up, middle):
+    """Cut samples of any length out of a window; return the position after them."""
+    for quad in range(width):
+        word, lengths = words[uint64(QUADS) + quad], words[uint64(LENGTHS) + quad]
+        value_0, position = take_value(window, position, lengths, word, 0)
+        value_1, position = take_value(window, position, lengths, word, 1)
+        value_2, position = take_value(window, position, lengths, word, 2)
+        value_3, position = take_value(window, position, lengths, word, 3)
+        finish_quad(words, quad, word, value_0, value_1, value_2, value_3, up, middle)
+    return position
 
 
 @inline_function
@@ -78,71 +198,22 @@ def load_quads(words, bits, window, position, width):
     """Load the bits of each quad of a row, at most 57, from a window; return the position after them."""
     for quad in range(width):
         bits[quad] = load_unaligned(window, position >> uint64(3)) >> (position & uint64(7))
-        position = position + uint64(words[uint64(SUMS) + quad] >> uint32(24))
-    return position
-
-
-@device_function
-def cut_long(words, window, position, row, width):
-    """Cut the samples' values, of at most 33 bits, out of a window from `position` on."""
-    for quad in range(width):
-        ends = words[uint64(SUMS) + quad]
-        ones = uint64(row[quad]) >> uint64(ONES_SHIFT)
-        begin = _ZERO
-        for sample in range(4):
-            end = uint64((ends >> uint32(8 * sample)) & uint32(255))
-            at = position + begin
-            length = end - begin
-            value = (load_unaligned(window, at >> uint64(3)) >> (at & uint64(7))) & ((_ONE << length) - _ONE)
-            value = value | (((ones >> uint64(sample)) & _ONE) << length)
-            words[uint64(VALUES + sample * ROW) + quad] = uint32(value & uint64(0xFFFFFFFF))
-            begin = end
-        position = position + uint64(ends >> uint32(24))
+        position = position + uint64(words[uint64(TOTALS) + quad])
     return position
 
 
 @inline_function
-def as_coefficient(value, significant, up, down):
-    """Return the coefficient for the bits of a sample: magnitude less one with its middle point, and sign."""
-    magnitude = (((value | _BIT) + uint32(2)) << up) >> down
-    negative = _NONE - (value & _BIT)
-    return ((magnitude ^ negative) - negative) & (_NONE - significant)
-
-
-@inline_function
-def write_samples(words, row, width, up, down):
-    """Write a row of quads' coefficients to two rows of samples, and the exponents of the lower one."""
-    for quad in range(width):
-        rho = row[quad] >> uint32(RHO_SHIFT)
-        values = uint64(VALUES) + quad
-        value_1, value_3 = words[values + uint64(ROW)], words[values + uint64(3 * ROW)]
-        left, right = (rho >> _BIT) & _BIT, (rho >> uint32(3)) & _BIT
-        words[uint64(LEFT_EXPONENTS) + quad + _ONE] = exponent(value_1, left)
-        words[uint64(RIGHT_EXPONENTS) + quad + _ONE] = exponent(value_3, right)
-        words[uint64(TOP) + uint64(2) * quad] = as_coefficient(words[values], rho & _BIT, up, down)
-        words[uint64(TOP) + uint64(2) * quad + _ONE] = as_coefficient(
-            words[values + uint64(2 * ROW)], (rho >> uint32(2)) & _BIT, up, down
-        )
-        words[uint64(BOTTOM) + uint64(2) * quad] = as_coefficient(value_1, left, up, down)
-        words[uint64(BOTTOM) + uint64(2) * quad + _ONE] = as_coefficient(value_3, right, up, down)
-
-
-@inline_function
-def exponent(value, significant):
-    """Return the exponent of a sample, 0 where it is not significant."""
-    bits = uint32(uint64(32) - leading_zeros_32(uint64(value | _BIT)))
-    return bits & (_NONE - significant)
-
-
-@inline_function
-def copy_row(words, first, row):
-    """Write a row of coefficients."""
-    for column in range(uint64(len(row))):
-        row[column] = int32(words[first + column])
+def write_row(words, left, right, row, width):
+    """Write a row of coefficients, those of left and of right samples in turn."""
+    for quad in range(width >> _ONE):
+        row[uint64(2) * quad] = int32(words[left + quad])
+        row[uint64(2) * quad + _ONE] = int32(words[right + quad])
+    if width & _ONE:
+        row[width - _ONE] = int32(words[left + (width >> _ONE)])
 
 
 @device_function
-def decode_samples(quads, shape, most, shifts, window, num_bits, words, bits, coefficients, place, row_stride):
+def decode_samples(quads, shape, most, scale, window, num_bits, words, bits, coefficients, place, row_stride):
     """Decode the samples of a codeblock from the words of its quads.
 
     Parameters
@@ -153,8 +224,8 @@ def decode_samples(quads, shape, most, shifts, window, num_bits, words, bits, co
         Width and height in samples.
     most : uint32
         The largest bound of exponents that there may be.
-    shifts : tuple
-        By how many places a magnitude, its half included, goes up, then down.
+    scale : tuple
+        By how many places a magnitude goes up, and the middle of its interval, that of one included.
     window, num_bits
         MagSgn bits, and how many there are.
     words, bits
@@ -168,30 +239,36 @@ def decode_samples(quads, shape, most, shifts, window, num_bits, words, bits, co
         Whether all bounds were in order; where not, decoding stops at that row.
     """
     width, height = shape
-    up, down = shifts
+    up, middle = scale
     across = (width + _ONE) >> _ONE
-    for quad in range(across + uint64(2)):
-        words[uint64(LEFT_EXPONENTS) + quad] = _NONE
-        words[uint64(RIGHT_EXPONENTS) + quad] = _NONE
+    for at in range(((across + _STEP) & ~(_STEP - _ONE)) + uint64(2)):
+        words[uint64(QUADS) + at] = _NONE
+        words[uint64(LEFT_ZEROS) + at] = uint32(32)
+        words[uint64(RIGHT_ZEROS) + at] = uint32(32)
     position = _ZERO
     filled = num_bits
     for number in range((height + _ONE) >> _ONE):
-        row = quads[number * across : (number + _ONE) * across]
-        largest = find_lengths(words, row, across)
+        copy_quads(words, quads[number * across : (number + _ONE) * across])
+        largest = find_lengths(words, across)
         if largest > most:
             return False
         reach = position + uint64(4) * across * uint64(largest)
         if reach > filled:
             fill_ones(window, filled, reach)
             filled = reach
+        top = place + int64(uint64(2) * number) * row_stride
+        end = top + int64(width)
+        for at in range(top + int64(2) * row_stride, end + int64(2) * row_stride, int64(_LINE)):
+            fetch_ahead(coefficients, at)
+            fetch_ahead(coefficients, at + row_stride)
         if largest <= uint32(SHORT_BOUND):
             position = load_quads(words, bits, window, position, across)
-            cut_short(words, bits, row, across)
+            halve_bits(words, bits, across)
+            cut_short(words, across, up, middle)
         else:
-            position = cut_long(words, window, position, row, across)
-        write_samples(words, row, across, up, down)
-        top = place + int64(uint64(2) * number) * row_stride
-        copy_row(words, uint64(TOP), coefficients[top : top + int64(width)])
+            position = cut_long(words, window, position, across, up, middle)
+        write_row(words, uint64(VALUES), uint64(VALUES + 2 * ROW), coefficients[top:end], width)
         if uint64(2) * number + _ONE < height:
-            copy_row(words, uint64(BOTTOM), coefficients[top + row_stride : top + row_stride + int64(width)])
+            below = coefficients[top + row_stride : end + row_stride]
+            write_row(words, uint64(VALUES + ROW), uint64(VALUES + 3 * ROW), below, width)
     return True

@@ -13,7 +13,7 @@ from typing import Any
 
 from numpy import uint8, uint32, uint64
 
-from gpucodec_kernels.bits import leading_zeros, trailing_zeros
+from gpucodec_kernels.bits import keep_branch, leading_zeros, trailing_zeros
 from gpucodec_kernels.jpegls.bits import swap_bytes
 from gpucodec_kernels.target import device_function, instruction
 from gpucodec_kernels.words import first_set_byte, load_word, store_word, zero_bytes
@@ -27,9 +27,10 @@ ROWS, NUM_BITS, STOP = 10, 11, 12
 NUM_FIELDS = 13
 
 NO_EVENTS = 1  # the word of events while none waits
-MOST_EVENTS = 48  # that a chunk of quads can take
+MOST_EVENTS = 24  # that a chunk of quads can take
 
 _ZERO, _ONE = uint64(0), uint64(1)
+_MOST_BITS = uint64(31)  # of events, so that they and the one above fill 32 bits
 _EXPONENTS = uint64(0x5433222111000)  # of the run lengths in each state, four bits each, Table 2
 _ALL = uint64(0xFFFFFFFFFFFFFFFF)
 _SEVEN_BITS = uint64(0x7F7F7F7F7F7F7F7F)
@@ -114,17 +115,15 @@ def read_events(state, slots, slot, data):
     """Decode MEL codewords until at least `MOST_EVENTS` events wait."""
     events = state[uint64(EVENTS) * slots + slot]
     number = uint64(63) - uint64(leading_zeros(events))
-    if number >= uint64(MOST_EVENTS):
-        return
     events = events ^ (_ONE << number)
     run = state[uint64(MEL_RUN) * slots + slot]
     while number < uint64(MOST_EVENTS):
         if run == _ZERO:
             run = read_run(state, slots, slot, data)
-        zeros = min(run >> _ONE, uint64(63) - number)
+        zeros = min(run >> _ONE, _MOST_BITS - number)
         number = number + zeros
         run = run - (zeros << _ONE)
-        if run == _ONE and number < uint64(63):
+        if run == _ONE and number < _MOST_BITS:
             events = events | (_ONE << number)
             number = number + _ONE
             run = _ZERO
@@ -147,14 +146,23 @@ def destuff_vlc(data, begin, end, window, out, room):
     left = end - begin - uint64(2)
     source = begin + left  # the byte before this one is next
     at = _ZERO
-    while left >= uint64(7) and at + uint64(8) <= room:
+    while left >= uint64(8) and at + uint64(8) <= room:
         word = swap_bytes(load_word(data, source - uint64(8)))
         before = (word << uint64(8)) | last
         many = ((before & _THREE_BITS) + _THREE_BITS) & before
-        stuffed = ((word & _SEVEN_BITS) + _LOW_BITS) & many & _HIGH_BITS & _SEVEN_BYTES
-        number, length = uint64(7), uint64(56)
-        if stuffed != _ZERO:
-            number = uint64(trailing_zeros(stuffed) >> uint32(3)) + _ONE
+        stuffed = ((word & _SEVEN_BITS) + _LOW_BITS) & many & _HIGH_BITS
+        if stuffed == _ZERO:
+            keep_branch()
+            store_word(window, out + at, bits | (word << fill))
+            bits = (word >> _ONE) >> (uint64(63) - fill)
+            last = word >> uint64(56)
+            at = at + uint64(8)
+            left = left - uint64(8)
+            source = source - uint64(8)
+            continue
+        number = min(uint64(trailing_zeros(stuffed) >> uint32(3)) + _ONE, uint64(7))
+        length = uint64(56)
+        if stuffed & _SEVEN_BYTES:
             length = uint64(8) * number - _ONE
         last = (word >> (uint64(8) * number - uint64(8))) & uint64(0xFF)
         bits = bits | ((word & ((_ONE << length) - _ONE)) << fill)
@@ -194,9 +202,17 @@ def destuff_magsgn(data, begin, end, window, room):
     """
     source = begin
     bits, fill, at, after = _ZERO, _ZERO, _ZERO, _ZERO
-    while source + uint64(7) <= end and at + uint64(8) <= room:
+    while source + uint64(8) <= end and at + uint64(8) <= room:
         word = load_word(data, source)
-        full = zero_bytes(word ^ _ALL) & _SEVEN_BYTES
+        full = zero_bytes(word ^ _ALL)
+        if full | after == _ZERO:
+            keep_branch()
+            store_word(window, at, bits | (word << fill))
+            bits = (word >> _ONE) >> (uint64(63) - fill)
+            at = at + uint64(8)
+            source = source + uint64(8)
+            continue
+        full = full & _SEVEN_BYTES
         number = uint64(7)
         if full != _ZERO:
             number = uint64(first_set_byte(full)) + _ONE

@@ -3,10 +3,11 @@
 A quad's entry, at ``table * 4096 + (c_q << 7 | seven bits of VLC)``, and for a quad with c_q = 0 and a MEL event 1 at
 1024 more, without an event 0 (nothing is coded). From 2048 on nothing is coded either: for a quad beside the codeblock.
 
-    bits 0-2    bits of the codeword            bits 10-13  rho
-    bit 6       u_off                           bits 14-17  e_k
-    bits 7-9    what the quad on its right      bits 18-21  e_1
-                adds to its context
+    bits 0-2    bits of the codeword            bits 16-19  e_1
+    bit 6       u_off                           bit 4 + 8n  rho of sample n
+    bits 7-9    what the quad on its right      bit 5 + 8n  e_k of sample n
+                adds to its context             bit 30      several samples are significant
+    bits 22-27  free for u
 
 The entry of a pair's unsigned residuals, at ``RESIDUALS + (u_off of both << 6 | six bits of VLC)``, in the first row of
 quads at ``FIRST_RESIDUALS + (event << 8 | u_off of both << 6 | six bits of VLC)``, where `event` is the MEL event that
@@ -24,7 +25,7 @@ import numpy.typing as npt
 
 from gpucodec_kernels.ht.tables import cxt_vlc_rows
 
-__all__ = ["NUM_ENTRIES", "decode_tables"]
+__all__ = ["NUM_ENTRIES", "decode_tables", "residual_prefix"]
 
 TABLE_ENTRIES = 4096
 EVENT = 1024
@@ -33,12 +34,11 @@ RESIDUALS = 2 * TABLE_ENTRIES
 FIRST_RESIDUALS = RESIDUALS + 256
 NUM_ENTRIES = FIRST_RESIDUALS + 512
 
-LENGTH_MASK = 7
-OFFSET_SHIFT = 6
 CONTEXT_MASK = 7 << 7
-RHO_SHIFT = 10
-KNOWN_SHIFT = 14
-ONES_SHIFT = 18
+RHO_SHIFT, KNOWN_SHIFT = 4, 5  # of the first sample; those of the next lie eight bits higher
+ONES_SHIFT = 16
+RESIDUAL_SHIFT = 22
+SEVERAL = 1 << 30
 
 
 def decode_tables() -> npt.NDArray[np.uint32]:
@@ -55,7 +55,9 @@ def decode_tables() -> npt.NDArray[np.uint32]:
 
 def _fill_quads(entries: npt.NDArray[np.uint32], table: int) -> None:
     for c_q, rho, u_off, e_k, e_1, codeword, length in cxt_vlc_rows(table):
-        word = length | u_off << OFFSET_SHIFT | rho << RHO_SHIFT | e_k << KNOWN_SHIFT | e_1 << ONES_SHIFT
+        word = length | u_off << 6 | e_1 << ONES_SHIFT | _spread(rho) << RHO_SHIFT | _spread(e_k) << KNOWN_SHIFT
+        if rho.bit_count() > 1:
+            word |= SEVERAL
         if table == 0:
             word |= (rho & 1 | rho >> 1 & 1) << 7 | (rho >> 2 & 1) << 8 | (rho >> 3) << 9
         else:
@@ -64,24 +66,29 @@ def _fill_quads(entries: npt.NDArray[np.uint32], table: int) -> None:
         entries[first : first + 128 - codeword : 1 << length] = word
 
 
+def _spread(bits: int) -> int:
+    """Return four bits eight places apart."""
+    return sum((bits >> n & 1) << 8 * n for n in range(4))
+
+
 def _residuals(index: int, first_row: bool) -> int:
     """Return the entry for the bits of VLC, the offsets, and the MEL event of a pair."""
     bits, offsets, event = index & 63, index >> 6 & 3, index >> 8
     lengths, suffixes, values = [0, 0], [0, 0], [0, 0]
     if offsets & 1:
-        lengths[0], suffixes[0], values[0] = _prefix(bits)
+        lengths[0], suffixes[0], values[0] = residual_prefix(bits)
     if offsets & 2:
         following = bits >> lengths[0]
         if first_row and not event and values[0] > 2:
             lengths[1], values[1] = 1, 1 + (following & 1)
         else:
-            lengths[1], suffixes[1], values[1] = _prefix(following)
+            lengths[1], suffixes[1], values[1] = residual_prefix(following)
     if event and offsets == 3:
         values = [value + 2 for value in values]
     return sum(lengths) | sum(suffixes) << 4 | suffixes[0] << 8 | values[0] << 12 | values[1] << 16
 
 
-def _prefix(bits: int) -> tuple[int, int, int]:
+def residual_prefix(bits: int) -> tuple[int, int, int]:
     """Return the bits of a prefix and of its suffix, and the value without the suffix, Table 3."""
     if bits & 1:
         return 1, 0, 1
