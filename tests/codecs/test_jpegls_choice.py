@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from gpucodec_kernels.target import simulator_enabled
 
+from gpucodec.backends import Executor
 from gpucodec.codecs import jpegls
 from gpucodec.codecs.base import DecodeRequest, EncodeRequest
 from gpucodec.codecs.dispatch import choose
@@ -46,3 +47,20 @@ def test_auto_prefers_the_kernels_to_the_library():
             assert (choice.codec.name, choice.codec.backend) == ("jpegls", "cpu")
     assert {codec.backend for codec in codecs(Family.JPEG_LS)} == {"cpu", "cuda", "simulator"}
     assert codecs(Family.RLE) == []
+
+
+def test_components_that_are_not_interleaved_are_coded_at_once(monkeypatch):
+    counts = []
+    launch = Executor.launch
+    monkeypatch.setattr(
+        Executor,
+        "launch",
+        lambda self, kernel, count, *rest: counts.append(count) or launch(self, kernel, count, *rest),
+    )
+    frame = np.random.default_rng(0).integers(0, 256, (1, 5, 6, 3), np.uint8)
+    spec = FrameSpec.from_array(frame, planar_configuration=1)
+    codec = JpeglsCodec(BACKEND)
+    codestreams = codec.encode_batch(FrameBatch(frame, spec), EncodeRequest(LOSSLESS, spec, 1))
+    decoded = codec.decode_batch(codestreams, DecodeRequest(LOSSLESS, spec, 1))
+    np.testing.assert_array_equal(decoded.frames, frame)
+    assert (counts[0], counts[-1]) == (3, 3)
