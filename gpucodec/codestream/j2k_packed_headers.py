@@ -13,6 +13,8 @@ from gpucodec.errors import CodestreamError
 
 __all__ = ["PackedHeaders"]
 
+_NONE = np.empty((0, 3), np.int64)
+
 
 def _joined(segments: Sequence[Segment]) -> bytes:
     """Return the bodies of numbered segments in the order of their numbers."""
@@ -68,10 +70,12 @@ class PackedHeaders:
 
     def in_order(self, tile_parts: Sequence[tuple[int, int]]) -> tuple[bytes, npt.NDArray[np.int64]]:
         """Return all of them joined, and for each tile-part its tile, first byte and end."""
+        if not self._parts:
+            return b"", _NONE
         rows = []
         pieces = []
         position = 0
-        for tile, index in tile_parts if self._parts else ():
+        for tile, index in tile_parts:
             piece = self._parts.get((tile, index))
             if piece is not None:
                 rows.append((tile, position, position + len(piece)))

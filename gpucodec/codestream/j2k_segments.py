@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from gpucodec.codestream.j2k_codes import marker_name
 from gpucodec.codestream.j2k_parameters import MAX_LEVELS, MAX_PRECINCT_EXPONENT, ProgressionOrder
@@ -34,8 +35,7 @@ _MAX_BLOCK_AREA_EXPONENT = 12
 _PART_15 = 1 << (32 - 15)
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """One marker segment.
 
     Parameters
