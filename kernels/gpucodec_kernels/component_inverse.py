@@ -23,10 +23,10 @@ from numpy import float32, int32, uint64
 
 from gpucodec_kernels import dwt_items as items_of
 from gpucodec_kernels.dwt_items import field, place, places_of
-from gpucodec_kernels.target import inline_function, kernel
+from gpucodec_kernels.target import device_function, inline_function, kernel
 
 
-@inline_function
+@device_function
 def undo_rct(lines, line, apart, to, to_apart, columns):
     """Turn three lines so far `apart` to red, green and blue, (G-6) to (G-8); `to` may be the same place."""
     for column in range(columns):
@@ -37,7 +37,7 @@ def undo_rct(lines, line, apart, to, to_apart, columns):
         lines[to + to_apart + to_apart + column] = int32(blue + green)
 
 
-@inline_function
+@device_function
 def undo_ict(lines, line, apart, to, to_apart, columns):
     """Turn three lines so far `apart` to red, green and blue, (G-12) to (G-14); `to` may be the same place."""
     for column in range(columns):
@@ -54,7 +54,7 @@ def finished(value, lowest, highest, half, base):
     return int32(int32(inside - lowest + half) + base)
 
 
-@inline_function
+@device_function
 def store_line(lines, line, columns, output, at, pixels, lowest, highest, half, base):
     """Store samples that lie beside each other; a stride that is a constant lets the loop vectorise."""
     if pixels == uint64(1):
@@ -65,7 +65,7 @@ def store_line(lines, line, columns, output, at, pixels, lowest, highest, half, 
             output[at + column * pixels] = finished(lines[line + column], lowest, highest, half, base)
 
 
-@inline_function
+@device_function
 def store_halves(lines, even, odd, left, right, output, at, pixels, lowest, highest, half, base):
     """Store the samples from `left`, 0 or 1, to `right` of a row whose even and odd samples lie apart."""
     if left == uint64(1):
@@ -88,7 +88,7 @@ def store_halves(lines, even, odd, left, right, output, at, pixels, lowest, high
         output[at + pairs * uint64(2) * pixels] = finished(lines[even + pairs], lowest, highest, half, base)
 
 
-@inline_function
+@device_function
 def interleave(lines, even, odd, left, right, lows, at):
     """Write the samples from `left`, 0 or 1, to `right` of a row to a plane."""
     if left == uint64(1):
@@ -129,7 +129,7 @@ def emit_row(
             )  # fmt: skip
 
 
-@inline_function
+@device_function
 def store_lows(items, item, lows, line, output, at, lowest, highest, half):
     """Store a row of each component of an item's planes."""
     columns = field(items, item, items_of.COLUMNS)

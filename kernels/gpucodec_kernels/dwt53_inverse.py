@@ -16,22 +16,27 @@ Bytes moved: see `gpucodec_kernels.dwt_inverse`.
 
 from __future__ import annotations
 
-from numpy import int32, uint64
+from numpy import int32, int64, uint64
 
 from gpucodec_kernels import dwt_items
 from gpucodec_kernels.component_inverse import emit_row, undo_rct
 from gpucodec_kernels.dwt_items import (
+    BOTTOM,
     HALF,
     HIGHEST,
     LOWEST,
     MARGIN,
+    ROWS,
+    TOP,
+    borrowed,
     field,
+    high_row,
+    low_row,
     pair_range,
     place,
     places_of,
-    rows_of,
-)
-from gpucodec_kernels.target import inline_function, kernel
+)  # fmt: skip
+from gpucodec_kernels.target import device_function, inline_function, kernel
 
 # Places in the lines
 ODD, EVEN, DONE = 0, 2 * HALF, 4 * HALF
@@ -70,7 +75,7 @@ def lift_vertically(lines, at, even, odd):
     lines[at + uint64(ODD)] = odd
 
 
-@inline_function
+@device_function
 def lift_pairs(lines, at, lows, ll, coefficients, hl, lh, hh, pairs):
     """Lift pairs that have neighbours on both sides; `hl` and `hh` are those of the pair before the first."""
     for pair in range(pairs):
@@ -114,15 +119,15 @@ def lift_edge(source, low_at, highs, high_at, pair, parity, columns):
     return even, high_pass(high, even, behind)
 
 
-@inline_function
-def lift_rows(items, item, low_row, high_row, component, lows, low_frame, coefficients, frame, lines, base):
+@device_function
+def lift_rows(items, item, low, high, component, lows, low_frame, coefficients, frame, lines, base):
     """Lift a row of all four subbands."""
     first, stop = pair_range(items, item)
     parity, columns = field(items, item, dwt_items.PARITY_X), field(items, item, dwt_items.COLUMNS)
-    ll = uint64(low_frame + place(items, item, dwt_items.LL, dwt_items.LOWS_APART, component, low_row))
-    hl = uint64(frame + place(items, item, dwt_items.HL, dwt_items.COEFFICIENTS_APART, component, low_row))
-    lh = uint64(frame + place(items, item, dwt_items.LH, dwt_items.COEFFICIENTS_APART, component, high_row))
-    hh = uint64(frame + place(items, item, dwt_items.HH, dwt_items.COEFFICIENTS_APART, component, high_row))
+    ll = uint64(low_frame + place(items, item, dwt_items.LL, dwt_items.LOWS_APART, component, low))
+    hl = uint64(frame + place(items, item, dwt_items.HL, dwt_items.COEFFICIENTS_APART, component, low))
+    lh = uint64(frame + place(items, item, dwt_items.LH, dwt_items.COEFFICIENTS_APART, component, high))
+    hh = uint64(frame + place(items, item, dwt_items.HH, dwt_items.COEFFICIENTS_APART, component, high))
     highs = uint64((parity + columns) >> uint64(1))
     begin = max(first, uint64(1))
     end = max(min(stop, uint64(max(highs, uint64(1)) - uint64(1))), begin)
@@ -143,7 +148,7 @@ def lift_rows(items, item, low_row, high_row, component, lows, low_frame, coeffi
         pair = uint64(pair + uint64(1))
 
 
-@inline_function
+@device_function
 def lift_single_row(items, item, component, lows, low_frame, coefficients, frame, lines, base):
     """Lift the only row of a window; one at an odd place is halved."""
     first, stop = pair_range(items, item)
@@ -162,20 +167,11 @@ def lift_single_row(items, item, component, lows, low_frame, coefficients, frame
             lines[at + uint64(DONE)], lines[at + uint64(DONE + HALF)] = halved(even), halved(odd)
 
 
-@inline_function
-def lift_last_row(lines, base, pairs):
-    """Make the odd row that no even row follows."""
-    for half in range(2):
-        at = uint64(base + uint64(half) * uint64(HALF))
-        for pair in range(pairs):
-            lines[at + pair + uint64(DONE)] = int32(lines[at + pair + uint64(ODD)] + lines[at + pair + uint64(EVEN)])
-
-
-@inline_function
-def emit(items, item, lines, base, which, position, to_lows, lows, low_frame, output, frame):
+@device_function
+def emit(items, item, lines, base, line, position, to_lows, lows, low_frame, output, frame):
     """Write a row that is done; three components become red, green and blue first."""
     lowest, highest = int32(items[item + uint64(LOWEST)]), int32(items[item + uint64(HIGHEST)])
-    line, apart = uint64(base + uint64(which)), uint64(_APART)
+    apart = uint64(_APART)
     if field(items, item, dwt_items.COMPONENTS) == uint64(3):
         first, stop = pair_range(items, item)
         colors = uint64(base + uint64(COLORS))
@@ -188,57 +184,37 @@ def emit(items, item, lines, base, which, position, to_lows, lows, low_frame, ou
     )  # fmt: skip
 
 
-@inline_function
-def high_row(pair, high_rows):
-    """Return the odd row of a pair; beyond the last one stands that."""
-    return uint64(min(pair, int32(high_rows - int32(1))))
-
-
 def _synthesise(
     index, items, num_items, coefficients, coefficient_stride, lows, low_stride, lines, own_size, output,
     output_stride, to_lows,
 ):  # fmt: skip
     """Lift one item of one frame in both directions."""
+    items, coefficients, lows = borrowed(items), borrowed(coefficients), borrowed(lows)
+    lines, output = borrowed(lines), borrowed(output)
     item, frame, low_frame, output_frame = places_of(index, num_items, coefficient_stride, low_stride, output_stride)
     own = uint64(uint64(index) * own_size + uint64(MARGIN))
-    parity, low_rows, high_rows, top, bottom = rows_of(items, item)
-    left, right = pair_range(items, item)
-    # Each turn lifts the two rows of a pair; with the pair above it these give the odd row above it and its even row.
-    first = int32(top >> int32(1))
-    first_turn = max(first, parity)
-    last_turn = int32(bottom >> int32(1))
-    is_single = low_rows + high_rows == int32(parity + int32(1))
-    # What the first turn finds in the lines: the odd row above it, and at an odd origin the even row below that.
-    prologue = int32(1)
-    if parity > first:
-        prologue = int32(3)
-    for turn in range(int32(first_turn - prologue), int32(last_turn + int32(1))):
-        pair = max(int32(turn), first_turn)
-        odd = pair
-        if int32(turn) < first_turn and (int32(first_turn - int32(turn)) & int32(1)) == int32(1):
-            odd = max(int32(pair - int32(1)), int32(0))
+    top, bottom = int32(items[item + uint64(TOP)]), int32(items[item + uint64(BOTTOM)])
+    is_single = items[item + uint64(ROWS)] == int64(1)
+    # Each turn lifts the two rows of a pair: that completes its even row and the odd one above.
+    for turn in range(int32(int32(top >> int32(1)) - int32(1)), int32(int32(bottom >> int32(1)) + int32(1))):
+        pair = int32(turn)
         for component in range(field(items, item, dwt_items.COMPONENTS)):
             which = uint64(component)
             base = uint64(own + which * uint64(_APART))
             if is_single:
                 lift_single_row(items, item, which, lows, low_frame, coefficients, frame, lines, base)
-            elif pair < low_rows:
-                lift_rows(
-                    items, item, uint64(pair - parity), high_row(odd, high_rows), which, lows, low_frame, coefficients,
-                    frame, lines, base,
-                )  # fmt: skip
             else:
-                lift_last_row(lines, base, right - left)
-        if int32(turn) < first_turn:
-            continue
-        position = int32(int32(2) * pair)
-        if position > top and position <= bottom:
-            emit(
-                items, item, lines, own, DONE, int32(position - int32(1)), to_lows, lows, low_frame,
-                output, output_frame,
-            )  # fmt: skip
-        if position >= top and position < bottom:
-            emit(items, item, lines, own, EVEN, position, to_lows, lows, low_frame, output, output_frame)
+                lift_rows(
+                    items, item, low_row(items, item, pair), high_row(items, item, pair), which, lows, low_frame,
+                    coefficients, frame, lines, base,
+                )  # fmt: skip
+        for half in range(int32(2)):
+            position = int32(pair + pair + int32(half) - int32(1))
+            if position >= top and position < bottom:
+                line = uint64(own + uint64(DONE))
+                if int32(half) == int32(1):
+                    line = uint64(own + uint64(EVEN))
+                emit(items, item, lines, own, line, position, to_lows, lows, low_frame, output, output_frame)
 
 
 _ARGUMENTS = "int64[::1], uint64, int32[::1], uint64, int32[::1], uint64, int32[::1], uint64, {}[::1], uint64, int32"

@@ -9,9 +9,11 @@ are at even positions whatever the window's origin: the window begins at positio
 
 from __future__ import annotations
 
+from typing import Any
+
 from numpy import int32, uint64
 
-from gpucodec_kernels.target import inline_function
+from gpucodec_kernels.target import inline_function, instruction
 
 # Columns. Places are those of a window's first sample, LL's in `lows`, the others' in `coefficients`; pitches are
 # distances between rows.
@@ -30,6 +32,26 @@ FIELDS = 28
 PAIRS = 256  # of columns in a rectangle, at most
 MARGIN = 16  # samples before and behind each half: whole vectors of 64 bytes
 HALF = PAIRS + 2 * MARGIN
+
+
+def _cpu_borrowed() -> Any:
+    from numba.extending import intrinsic
+
+    def borrowed(typing_context, array):  # noqa: ARG001 - Numba looks at the names
+        def generate(context, builder, signature, arguments):
+            made = context.make_array(signature.args[0])(context, builder, arguments[0])
+            made.meminfo = made.meminfo.type(None)
+            return made._getvalue()
+
+        return array(array), generate
+
+    return intrinsic(borrowed)
+
+
+@instruction(cpu=_cpu_borrowed)
+def borrowed(array):
+    """Return an array that nobody counts references to: threads otherwise wait for each other at every call."""
+    return array
 
 
 @inline_function
@@ -61,9 +83,28 @@ def pair_range(items, item):
 
 
 @inline_function
-def rows_of(items, item):
-    """Return parity, pairs that have an even row and an odd one, and the rectangle's first row and the one behind."""
+def low_row(items, item, pair):
+    """Return which row of LL and HL a pair has; beyond the window's edges that of symmetric extension."""
     parity, rows = int32(items[item + uint64(PARITY_Y)]), int32(items[item + uint64(ROWS)])
-    end = int32(parity + rows)
-    top, bottom = int32(items[item + uint64(TOP)]), int32(items[item + uint64(BOTTOM)])
-    return parity, int32((end + int32(1)) >> int32(1)), int32(end >> int32(1)), top, bottom
+    position = reflected(int32(pair + pair), parity, rows)
+    return uint64(int32(position >> int32(1)) - parity)
+
+
+@inline_function
+def high_row(items, item, pair):
+    """Return which row of LH and HH a pair has; beyond the window's edges that of symmetric extension."""
+    parity, rows = int32(items[item + uint64(PARITY_Y)]), int32(items[item + uint64(ROWS)])
+    return uint64(int32(reflected(int32(pair + pair + int32(1)), parity, rows) >> int32(1)))
+
+
+@inline_function
+def reflected(position, begin, length):
+    """Return where symmetric extension finds the sample at `position`, which may lie beyond either end (F.3.7)."""
+    inside = int32(position - begin)
+    if length == int32(1):
+        inside = int32(0)
+    while inside < int32(0) or inside >= length:
+        inside = int32(-inside)
+        if inside < int32(0):
+            inside = int32(inside + int32(2) * int32(length - int32(1)))
+    return int32(inside + begin)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -355,7 +356,7 @@ def mallat_tables(
     place = np.arange(components) * rows * columns
     chains["reversible"], chains["scale"], chains["place"], chains["pitch"] = steps is None, scales[0], place, columns
     chains["bottom"], chains["right"] = sizes[-1]
-    for turn, ((height, width), (low_height, low_width)) in enumerate(zip(sizes, sizes[1:], strict=False), 1):
+    for turn, ((height, width), (low_height, low_width)) in enumerate(pairwise(sizes), 1):
         job = jobs[:, turn - 1]
         job["chain"], job["turn"], job["bottom"], job["right"] = np.arange(components), turn, height, width
         job["hl_place"], job["lh_place"] = place + low_width, place + low_height * columns
