@@ -10,13 +10,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from gpucodec_kernels.dwt_tables import CHAIN, JOB, STORE, Tables
 
-from gpucodec.backends import Executor
 from gpucodec.codestream.j2k_grid import Grid, Region, Sides
 from gpucodec.codestream.j2k_headers import TileParameters
 from gpucodec.codestream.j2k_reader import Codestream
@@ -31,6 +30,15 @@ _DEFAULT_MAX_BYTES = 1 << 36
 _MAX_KEPT = 32
 _TILE_NUMBERS = 8  # of gpucodec_kernels.tier2.read_packets
 _ALL_LAYERS = 65535
+
+
+class Uploader(Protocol):
+    """What copies arrays to where kernels run, such as `gpucodec.backends.Executor`."""
+
+    backend: str
+
+    def upload(self, array: npt.NDArray[Any]) -> Any:
+        """Return an array's contents where kernels run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +122,7 @@ class DecodingPlan:
     tables: Tables
     _uploaded: dict[tuple[str, str], tuple[Any, ...]] = field(default_factory=dict, repr=False)
 
-    def uploaded(self, where: Executor, name: str, arrays: tuple[npt.NDArray[Any], ...]) -> tuple[Any, ...]:
+    def uploaded(self, where: Uploader, name: str, arrays: tuple[npt.NDArray[Any], ...]) -> tuple[Any, ...]:
         """Return arrays of the plan where kernels run; they are copied there once."""
         key = (where.backend, name)
         if key not in self._uploaded:
