@@ -29,29 +29,47 @@ from __future__ import annotations
 from numpy import int32, int64, uint8, uint64
 
 from gpucodec_kernels.ebcot.decode_passes import (
-    BIT_PLANES,
     cleanup_pass,
-    decode_raw_refinements,
-    decode_refinement_pairs,
-    decode_refinements,
-    place_refinements,
     raw_significance_propagation_pass,
-    refinement_symbols,
     segmentation_symbol,
     significance_propagation_pass,
 )
-from gpucodec_kernels.ebcot.decode_planes import WORD, clear_coefficients, store_coefficients
+from gpucodec_kernels.ebcot.decode_planes import clear_coefficients, store_coefficients
+from gpucodec_kernels.ebcot.decode_refinement import (
+    decode_refinement_pairs,
+    decode_refinements,
+    emit_contexts,
+    place_refinements,
+    take_raw_refinements,
+)
+from gpucodec_kernels.ebcot.decode_state import (
+    ACTIVE,
+    BIT_PLANES,
+    BITS,
+    FLAGS,
+    NUM_PASSES,
+    NUM_PLANES,
+    NUM_REFINEMENTS,
+    NUMBER,
+    ORIENTATION,
+    PASS,
+    PASSES_LEFT,
+    REGION,
+    REGIONS,
+    SEGMENT,
+    STYLE,
+    set_shape,
+    side_words,
+)
 from gpucodec_kernels.ebcot.emission import SLACK
 from gpucodec_kernels.ebcot.mq_decoder import (
-    NUM_MQ_WORDS,
     PADDING,
-    SLOT_WORDS,
     init_decoder,
     init_raw_decoder,
     load_states,
     reset_contexts,
 )
-from gpucodec_kernels.ebcot.segments import STYLE_RESET, STYLE_SEGMENTATION, STYLE_VERTICALLY_CAUSAL, is_raw
+from gpucodec_kernels.ebcot.segments import STYLE_RESET, STYLE_SEGMENTATION, is_raw
 from gpucodec_kernels.target import device_function, kernel
 
 __all__ = [
@@ -77,24 +95,6 @@ BLOCK_FIELDS = 8
 
 MAX_PLANES = 62  # with those of a region of interest
 
-# Words of a job.
-ACTIVE = 0
-NUMBER = 1  # which codeblock of all frames
-PASS = 2
-NUM_PASSES = 3
-NUM_PLANES = 4
-SEGMENT = 5  # of all frames
-PASSES_LEFT = 6  # in the segment
-PLACE = 7  # the next refinement
-NUM_REFINEMENTS = 8
-WIDTH = 9
-HEIGHT = 10
-ORIENTATION = 11
-STYLE = 12
-BEGIN = 13  # of the segment
-LENGTH = 14
-NUM_JOB_WORDS = 16
-
 _ZERO = uint64(0)
 _ONE = uint64(1)
 _TWO = uint64(2)
@@ -103,9 +103,7 @@ _THREE = uint64(3)
 
 def scratch_words(width: int, height: int, planes: int) -> int:
     """Return the words of scratch of a lane, for codeblocks up to this size and number of bit-planes."""
-    across, stripes = -(-width // 16) + 2, -(-height // 4) + 2
-    flags = (16 * across + 2) * stripes
-    return NUM_MQ_WORDS + 2 * (NUM_JOB_WORDS + WORD + flags + (BIT_PLANES + planes) * across * stripes)
+    return 2 * side_words(width, height, planes)
 
 
 def scratch_symbols(width: int, height: int) -> int:
@@ -114,145 +112,112 @@ def scratch_symbols(width: int, height: int) -> int:
 
 
 @device_function
-def shape_of(job):
-    """Return width, height, words across, words from stripe to stripe, words of a region; and words of flags."""
-    width, height = job[WIDTH], job[HEIGHT]
-    across = (width + uint64(15)) >> uint64(4)
-    stripes = ((height + _THREE) >> _TWO) + _TWO
-    stride = across + _TWO
-    return (width, height, across, stride, stripes * stride), stripes * (across * uint64(16) + _TWO)
-
-
-@device_function
-def begin_job(number, job, words, symbols, coded, coded_fields, first_segment, blocks, num_blocks):
+def begin_codeblock(side, number, symbols, coded, coded_fields, first_segment, blocks, num_blocks):
     """Begin a codeblock; return its status."""
     first = (number % int64(num_blocks)) * int64(BLOCK_FIELDS)
     zero_bitplanes, passes = coded[number * int64(coded_fields)], coded[number * int64(coded_fields) + int64(1)]
-    job[NUMBER] = uint64(number)
-    job[WIDTH], job[HEIGHT] = uint64(blocks[first + 1]), uint64(blocks[first + 2])
-    job[ORIENTATION], job[STYLE] = uint64(blocks[first + 3]), uint64(blocks[first + 5])
-    job[PASS] = _ZERO
-    job[NUM_PASSES] = _ZERO
-    job[PASSES_LEFT] = _ZERO
-    job[NUM_REFINEMENTS] = _ZERO
-    job[SEGMENT] = uint64(first_segment[number])
+    side[ACTIVE], side[NUMBER] = _ONE, uint64(number)
+    side[ORIENTATION], side[STYLE] = uint64(blocks[first + 3]), uint64(blocks[first + 5])
+    side[PASS], side[NUM_PASSES], side[PASSES_LEFT] = _ZERO, _ZERO, _ZERO
+    side[SEGMENT] = uint64(first_segment[number])
+    width, height = uint64(blocks[first + 1]), uint64(blocks[first + 2])
+    used = set_shape(side, width, height)
     if passes <= int32(0):
         return int32(STATUS_OK)
     planes = blocks[first + 4] - zero_bitplanes
-    roi_shift = blocks[first + 6]
     most = int32(31) if blocks[first + 7] != int32(0) else int32(30)
-    if zero_bitplanes < int32(0) or planes <= int32(0) or planes - roi_shift > most or planes > int32(MAX_PLANES):
+    if zero_bitplanes < int32(0) or planes <= int32(0) or planes > int32(MAX_PLANES):
         return int32(STATUS_BITPLANES)
-    shape, num_flags = shape_of(job)
-    used = num_flags + (uint64(BIT_PLANES) + uint64(planes)) * shape[4]
-    if used + uint64(WORD) > uint64(len(words)) or shape[0] * shape[1] + uint64(SLACK) > uint64(len(symbols)):
+    used += uint64(planes) * side[REGION]
+    fits = used <= uint64(len(side)) and width * height + uint64(SLACK) <= uint64(len(symbols))
+    if not fits or planes - blocks[first + 6] > most:
         return int32(STATUS_BITPLANES)
-    for place in range(used):
-        words[place] = _ZERO
-    job[NUM_PLANES] = uint64(planes)
-    job[NUM_PASSES] = uint64(min(passes, int32(3) * planes - int32(2)))
+    for place in range(uint64(FLAGS), used):
+        side[place] = _ZERO
+    reset_contexts(side)
+    side[NUM_PLANES] = uint64(planes)
+    side[NUM_PASSES] = uint64(min(passes, int32(3) * planes - int32(2)))
     return int32(STATUS_OK) if passes <= int32(3) * planes - int32(2) else int32(STATUS_PASSES)
 
 
 @device_function
-def begin_segment(job, slot, data, segment_begins, segments, last_segment):
+def begin_segment(side, data, segment_begins, segments, last_segment):
     """Begin the codeword segment that the next pass is in; return whether there is one."""
-    while job[PASSES_LEFT] == _ZERO:
-        segment = job[SEGMENT]
+    while side[PASSES_LEFT] == _ZERO:
+        segment = side[SEGMENT]
         if segment >= uint64(last_segment):
             return False
         begin, length = segment_begins[segment], int64(segments[_TWO * segment])
-        job[SEGMENT] = segment + _ONE
-        job[PASSES_LEFT] = uint64(max(segments[_TWO * segment + _ONE], int32(0)))
-        if begin < int64(0) or length < int64(0) or begin + length + int64(PADDING) > int64(len(data)):
+        side[SEGMENT] = segment + _ONE
+        side[PASSES_LEFT] = uint64(max(segments[_TWO * segment + _ONE], int32(0)))
+        if begin < int64(0) or length < int64(0) or begin + length > int64(len(data)) - int64(PADDING):
             return False
         after = uint64(begin + length)
         if data[after] != uint8(0xFF) or data[after + _ONE] != uint8(0xFF):
             return False
-        job[BEGIN], job[LENGTH] = uint64(begin), uint64(length)
-        if job[PASSES_LEFT] != _ZERO:
-            codeword = data[begin : begin + length + int64(PADDING)]
-            if is_raw(job[PASS], job[STYLE]):
-                init_raw_decoder(slot, codeword)
-            else:
-                init_decoder(slot, codeword)
+        if is_raw(side[PASS], side[STYLE]):
+            init_raw_decoder(side, data, uint64(begin))
+        else:
+            init_decoder(side, data, uint64(begin))
     return True
 
 
 @device_function
-def run_passes(job, mq, base, words, symbols, data, segment_begins, segments, last_segment):
-    """Decode passes until refinements are due, or none is left; return the status."""
+def run_passes(side, symbols, data, segment_begins, segments, last_segment):
+    """Decode passes until refinements wait, or none is left; return the status."""
     status = int32(STATUS_OK)
-    shape, num_flags = shape_of(job)
-    flags, regions = words[:num_flags], words[num_flags:]
-    style, orientation = job[STYLE], job[ORIENTATION]
-    causal = style & uint64(STYLE_VERTICALLY_CAUSAL)
-    slot = mq[base : base + uint64(SLOT_WORDS)]
-    while job[PASS] < job[NUM_PASSES]:
-        if not begin_segment(job, slot, data, segment_begins, segments, last_segment):
-            job[NUM_PASSES] = job[PASS]
+    while side[PASS] < side[NUM_PASSES]:
+        if not begin_segment(side, data, segment_begins, segments, last_segment):
+            side[NUM_PASSES] = side[PASS]
             return int32(STATUS_DATA)
-        segment = data[job[BEGIN] : job[BEGIN] + job[LENGTH] + uint64(PADDING)]
-        pass_index = job[PASS]
-        kind = (pass_index + _TWO) % _THREE
-        plane = job[NUM_PLANES] - _ONE - (pass_index + _TWO) // _THREE
-        bits = (uint64(BIT_PLANES) + plane) * shape[4]
-        if kind == _ONE:
-            count = refinement_symbols(symbols, regions, shape, causal)
-            if count > _ZERO and not is_raw(pass_index, style):
-                job[PLACE], job[NUM_REFINEMENTS] = _ZERO, count
-                return status
-            decode_raw_refinements(mq, base, segment, symbols, _ZERO, count)
-            place_refinements(symbols, regions, shape, bits)
-        elif kind == _TWO:
-            cleanup_pass(mq, base, segment, regions, flags, shape, bits, orientation, causal)
-            if (style & uint64(STYLE_SEGMENTATION)) != _ZERO and segmentation_symbol(mq, base, segment) != uint64(10):
+        plane = side[NUM_PLANES] - _ONE - (side[PASS] + _TWO) // _THREE
+        side[BITS] = side[REGIONS] + (uint64(BIT_PLANES) + plane) * side[REGION]
+        kind = side[PASS] % _THREE
+        raw = is_raw(side[PASS], side[STYLE])
+        if kind == _TWO:
+            count = emit_contexts(side, symbols)
+            if not raw:
+                side[NUM_REFINEMENTS] = count
+                if count != _ZERO:
+                    return status
+            take_raw_refinements(side, symbols, count, data)
+            place_refinements(side, symbols)
+        elif kind == _ZERO:
+            cleanup_pass(side, data)
+            if (side[STYLE] & uint64(STYLE_SEGMENTATION)) != _ZERO and segmentation_symbol(side, data) != uint64(10):
                 status = int32(STATUS_SEGMENTATION)
-        elif is_raw(pass_index, style):
-            raw_significance_propagation_pass(mq, base, segment, regions, flags, shape, bits, causal)
+        elif raw:
+            raw_significance_propagation_pass(side, data)
         else:
-            significance_propagation_pass(mq, base, segment, regions, flags, shape, bits, orientation, causal)
-        end_pass(job, slot)
+            significance_propagation_pass(side, data)
+        end_pass(side)
     return status
 
 
 @device_function
-def end_pass(job, slot):
+def end_pass(side):
     """Go on to the next pass."""
-    if (job[STYLE] & uint64(STYLE_RESET)) != _ZERO:
-        reset_contexts(slot)
-    job[PASS] += _ONE
-    job[PASSES_LEFT] -= _ONE
+    if (side[STYLE] & uint64(STYLE_RESET)) != _ZERO:
+        reset_contexts(side)
+    side[PASS] += _ONE
+    side[PASSES_LEFT] -= _ONE
 
 
 @device_function
-def finish_refinements(job, slot, words, symbols):
-    """Put all refinements of a pass where they belong, and end the pass."""
-    shape, num_flags = shape_of(job)
-    plane = job[NUM_PLANES] - _ONE - (job[PASS] + _TWO) // _THREE
-    place_refinements(symbols, words[num_flags:], shape, (uint64(BIT_PLANES) + plane) * shape[4])
-    job[NUM_REFINEMENTS] = _ZERO
-    end_pass(job, slot)
-
-
-@device_function
-def finish_job(job, words, buffer, blocks, block_places, num_blocks, frame_stride, coefficients):
+def finish_codeblock(side, blocks, block_places, num_blocks, frame_stride, coefficients):
     """Write a codeblock's coefficients."""
-    number = int64(job[NUMBER])
+    number = int64(side[NUMBER])
     block = number % int64(num_blocks)
     first = block * int64(BLOCK_FIELDS)
     start = (number // int64(num_blocks)) * frame_stride + block_places[block]
-    row_stride = int64(blocks[first])
-    if job[PASS] == _ZERO:
-        clear_coefficients(coefficients, start, row_stride, job[WIDTH], job[HEIGHT])
+    if side[PASS] == _ZERO:
+        clear_coefficients(side, coefficients, start, int64(blocks[first]))
         return
-    shape, num_flags = shape_of(job)
-    planes = job[NUM_PLANES]
-    last_pass = job[PASS] - _ONE
+    last_pass = side[PASS] - _ONE
     partly = _ONE if last_pass % _THREE == _ONE else _ZERO
-    levels = (planes, planes - _ONE - (last_pass + _TWO) // _THREE, partly, uint64(blocks[first + 6]))
+    levels = (side[NUM_PLANES] - _ONE - (last_pass + _TWO) // _THREE, partly, uint64(blocks[first + 6]))
     reversible = _ONE if blocks[first + 7] != int32(0) else _ZERO
-    store_coefficients(coefficients, start, row_stride, shape, words[num_flags:], buffer, levels, reversible)
+    store_coefficients(side, coefficients, start, int64(blocks[first]), levels, reversible)
 
 
 @kernel(
@@ -264,65 +229,45 @@ def decode_codeblocks(
     blocks, num_blocks, frame_stride, words, words_stride, symbols, symbols_stride, coefficients, status,
 ):  # fmt: skip
     """Decode the codeblocks `lane`, `lane` + `lanes` ... of a launch."""
-    mine = words[int64(lane) * words_stride : (int64(lane) + int64(1)) * words_stride]
-    half = (words_stride - int64(NUM_MQ_WORDS)) // int64(2)
-    mq = mine[0:NUM_MQ_WORDS]
-    job_0 = mine[int64(NUM_MQ_WORDS) : int64(NUM_MQ_WORDS + NUM_JOB_WORDS)]
-    job_1 = mine[int64(NUM_MQ_WORDS) + half : int64(NUM_MQ_WORDS + NUM_JOB_WORDS) + half]
-    symbols_half = symbols_stride // int64(2)
-    symbols_0 = symbols[int64(lane) * symbols_stride : int64(lane) * symbols_stride + symbols_half]
-    symbols_1 = symbols[int64(lane) * symbols_stride + symbols_half : (int64(lane) + int64(1)) * symbols_stride]
-    load_states(mq)
-    for word in range(NUM_JOB_WORDS):
-        job_0[word] = _ZERO
-        job_1[word] = _ZERO
+    begin, half = int64(lane) * words_stride, words_stride // int64(2)
+    side_0, side_1 = words[begin : begin + half], words[begin + half : begin + half + half]
+    begin, half = int64(lane) * symbols_stride, symbols_stride // int64(2)
+    symbols_0, symbols_1 = symbols[begin : begin + half], symbols[begin + half : begin + half + half]
     following = int64(lane)
+    for half in range(2):
+        side = side_1 if half else side_0
+        load_states(side)
+        side[ACTIVE], side[NUM_REFINEMENTS] = _ZERO, _ZERO
     while True:
-        for side in range(2):
-            begin = int64(NUM_MQ_WORDS) + int64(side) * half
-            job = mine[begin : begin + int64(NUM_JOB_WORDS)]
-            buffer = mine[begin + int64(NUM_JOB_WORDS) : begin + int64(NUM_JOB_WORDS + WORD)]
-            its_words = mine[begin + int64(NUM_JOB_WORDS + WORD) : begin + half]
-            its_symbols = symbols_1 if side else symbols_0
-            base = uint64(side) * uint64(SLOT_WORDS)
-            slot = mq[base : base + uint64(SLOT_WORDS)]
-            if job[NUM_REFINEMENTS] != _ZERO and job[PLACE] == job[NUM_REFINEMENTS]:
-                finish_refinements(job, slot, its_words, its_symbols)
-            while job[NUM_REFINEMENTS] == _ZERO and (job[ACTIVE] != _ZERO or following < int64(num_jobs)):
-                if job[ACTIVE] == _ZERO:
+        for half in range(2):
+            side = side_1 if half else side_0
+            its_symbols = symbols_1 if half else symbols_0
+            while side[NUM_REFINEMENTS] == _ZERO and (side[ACTIVE] != _ZERO or following < int64(num_jobs)):
+                if side[ACTIVE] == _ZERO:
                     number = int64(order[following])
                     following += int64(lanes)
-                    status[number] = begin_job(
-                        number, job, its_words, its_symbols, coded, coded_fields, first_segment, blocks, num_blocks
+                    status[number] = begin_codeblock(
+                        side, number, its_symbols, coded, coded_fields, first_segment, blocks, num_blocks
                     )
-                    reset_contexts(slot)
-                    job[ACTIVE] = _ONE
-                number = int64(job[NUMBER])
-                found = run_passes(
-                    job, mq, base, its_words, its_symbols, data, segment_begins, segments, first_segment[number + 1]
-                )
+                number = int64(side[NUMBER])
+                last_segment = first_segment[number + int64(1)]
+                found = run_passes(side, its_symbols, data, segment_begins, segments, last_segment)
                 if found != int32(STATUS_OK):
                     status[number] = found
-                if job[NUM_REFINEMENTS] == _ZERO:
-                    finish_job(job, its_words, buffer, blocks, block_places, num_blocks, frame_stride, coefficients)
-                    job[ACTIVE] = _ZERO
-        if job_0[ACTIVE] == _ZERO and job_1[ACTIVE] == _ZERO:
+                if side[NUM_REFINEMENTS] == _ZERO:
+                    finish_codeblock(side, blocks, block_places, num_blocks, frame_stride, coefficients)
+                    side[ACTIVE] = _ZERO
+        count_0, count_1 = side_0[NUM_REFINEMENTS], side_1[NUM_REFINEMENTS]
+        if count_0 == _ZERO and count_1 == _ZERO:
             return
-        segment_0 = data[job_0[BEGIN] : job_0[BEGIN] + job_0[LENGTH] + uint64(PADDING)]
-        segment_1 = data[job_1[BEGIN] : job_1[BEGIN] + job_1[LENGTH] + uint64(PADDING)]
-        place_0, end_0 = job_0[PLACE], job_0[NUM_REFINEMENTS]
-        place_1, end_1 = job_1[PLACE], job_1[NUM_REFINEMENTS]
-        if end_0 != _ZERO and end_1 != _ZERO:
-            count = min(end_0 - place_0, end_1 - place_1)
-            decode_refinement_pairs(
-                mq, _ZERO, segment_0, symbols_0[place_0 : place_0 + count],
-                uint64(SLOT_WORDS), segment_1, symbols_1[place_1 : place_1 + count], count,
-            )  # fmt: skip
-            job_0[PLACE] = place_0 + count
-            job_1[PLACE] = place_1 + count
-        elif end_0 != _ZERO:
-            decode_refinements(mq, _ZERO, segment_0, symbols_0, place_0, end_0)
-            job_0[PLACE] = end_0
-        else:
-            decode_refinements(mq, uint64(SLOT_WORDS), segment_1, symbols_1, place_1, end_1)
-            job_1[PLACE] = end_1
+        pairs = min(count_0, count_1)
+        decode_refinement_pairs(side_0, symbols_0, side_1, symbols_1, pairs, data)
+        for half in range(2):
+            side = side_1 if half else side_0
+            its_symbols = symbols_1 if half else symbols_0
+            count = side[NUM_REFINEMENTS]
+            if count != _ZERO:
+                decode_refinements(side, its_symbols, pairs, count, data)
+                place_refinements(side, its_symbols)
+                side[NUM_REFINEMENTS] = _ZERO
+                end_pass(side)

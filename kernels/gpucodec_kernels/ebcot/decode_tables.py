@@ -78,7 +78,18 @@ def _sign_coding() -> np.ndarray:
     return (context + uint64(SIGN_CODING) | flip << uint64(7)).astype(uint8)
 
 
+def _later_neighbours() -> np.ndarray:
+    """Return for each coefficient of a word the neighbours in it that follow in the scan."""
+    table = np.zeros(64, np.uint64)
+    for place in range(64):
+        column, row = divmod(place, 4)
+        near = [(column, row + 1), *((column + 1, row + step) for step in (-1, 0, 1))]
+        table[place] = sum(1 << (4 * x + y) for x, y in near if x < 16 and 0 <= y < 4)
+    return table
+
+
 STATES = _states()
 INITIAL_STATES = _first_states()
 ZERO_CODING_CONTEXTS = _zero_coding()
 SIGN_CODING_CONTEXTS = _sign_coding()
+LATER_NEIGHBOURS = _later_neighbours()
