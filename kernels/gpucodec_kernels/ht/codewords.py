@@ -13,20 +13,26 @@ from gpucodec_kernels.ht.layout import (
     BITS,
     EVENTS,
     INDICES,
+    INDICES_32,
     LENGTHS,
+    LENGTHS_16,
     MERGED,
     MERGED_LENGTHS,
-    PLANE,
-    PREFIXES,
-    SUFFIXES,
+    PREFIXES_16,
+    SUFFIXES_16,
     VALUES,
     WORDS,
+    WORDS_32,
 )
 from gpucodec_kernels.target import device_function, inline_function
 
 _ZERO = uint64(0)
 _ONE = uint64(1)
 _TWO = uint64(2)
+_UNIT = uint32(1)
+_MOST = uint8(31)
+M_0, M_1, M_2, M_3 = BITS
+V_0, V_1, V_2, V_3 = VALUES
 
 
 @device_function
@@ -35,22 +41,22 @@ def look_up(codes, across, stride, rows, memory_8, memory_16):
     first = _ZERO
     for row in range(rows):
         for number in range(first, first + across):
-            place = uint64(INDICES) + uint64(number)
+            place = INDICES + uint64(number)
             memory_16[place] = codes[uint64(memory_16[place])]
         for back in range(stride - across):  # one or two
             beside = first + stride - uint64(back) - _ONE
-            memory_16[uint64(INDICES) + beside] = codes[_ZERO]
+            memory_16[INDICES + beside] = codes[_ZERO]
             if row > 0:
-                memory_8[uint64(EVENTS) + beside] = uint8(0)
+                memory_8[EVENTS + beside] = uint8(0)
         first += stride
     for place in range(first, first + uint64(64)):
-        memory_16[uint64(INDICES) + uint64(place)] = codes[_ZERO]
+        memory_16[INDICES + uint64(place)] = codes[_ZERO]
 
 
 @inline_function
 def field(word, shift, mask):
     """Return some bits of a uint32."""
-    return uint32(uint32(word >> uint32(shift)) & uint32(mask))
+    return uint32(word >> shift & mask)
 
 
 @device_function
@@ -58,20 +64,19 @@ def merge_codewords(pairs, memory_8, memory_16, memory_32):
     """Put together two quads' codewords, the prefixes of their excesses, and the suffixes, 7.3.6: up to 30 bits."""
     for number in range(pairs):
         pair = uint64(number)
-        codes = memory_32[uint64(INDICES // 2) + pair]
-        prefixes = uint32(memory_16[uint64(PREFIXES // 2) + pair])
-        suffixes = uint32(memory_16[uint64(SUFFIXES // 2) + pair])
+        codes = memory_32[INDICES_32 + pair]
+        prefixes, suffixes = uint32(memory_16[PREFIXES_16 + pair]), uint32(memory_16[SUFFIXES_16 + pair])
         length = field(codes, 8, 7)
-        word = uint32(field(codes, 0, 0x7F) | uint32(field(codes, 16, 0x7F) << length))
+        word = uint32(field(codes, 0, 0x7F) | field(codes, 16, 0x7F) << length)
         length = uint32(length + field(codes, 24, 7))
         more = field(prefixes, 4, 3)
-        prefix = uint32(field(prefixes, 0, 7) | uint32(field(prefixes, 8, 7) << more))
-        word = uint32(word | uint32(prefix << length))
-        length = uint32(uint32(length + more) + field(prefixes, 12, 3))
+        prefix = uint32(field(prefixes, 0, 7) | field(prefixes, 8, 7) << more)
+        word = uint32(word | prefix << length)
+        length = uint32(length + more + field(prefixes, 12, 3))
         more = field(suffixes, 5, 7)
-        suffix = uint32(field(suffixes, 0, 31) | uint32(field(suffixes, 8, 31) << more))
-        memory_32[uint64(2 * WORDS) + pair] = uint32(word | uint32(suffix << length))
-        memory_8[uint64(LENGTHS) + pair] = uint8(uint32(length + more) + field(suffixes, 13, 7))
+        suffix = uint32(field(suffixes, 0, 31) | field(suffixes, 8, 31) << more)
+        memory_32[WORDS_32 + pair] = uint32(word | suffix << length)
+        memory_8[LENGTHS + pair] = uint8(length + more + field(suffixes, 13, 7))
 
 
 @device_function
@@ -79,52 +84,31 @@ def merge_words(count, memory_8, memory_16, memory_64):
     """Put words of up to 32 bits together two by two."""
     for number in range(count):
         pair = uint64(number)
-        words = memory_64[uint64(WORDS) + pair]
-        lengths = uint64(memory_16[uint64(LENGTHS // 2) + pair])
+        words = memory_64[WORDS + pair]
+        lengths = uint64(memory_16[LENGTHS_16 + pair])
         length = lengths & uint64(0xFF)
-        memory_64[uint64(MERGED) + pair] = (words & uint64(0xFFFFFFFF)) | words >> uint64(32) << length
-        memory_8[uint64(MERGED_LENGTHS) + pair] = uint8(length + (lengths >> uint64(8)))
-
-
-@inline_function
-def magnitude_bits(plane, quad, memory_8, memory_32):
-    """Return the magnitude bits of a sample, at most 31, and their number."""
-    bits = uint32(memory_8[uint64(BITS + plane * PLANE) + quad] & uint8(31))  # so that 32-bit shifts do
-    mask = uint32(uint32(uint32(1) << bits) - uint32(1))
-    return uint32(memory_32[uint64(VALUES + plane * PLANE) + quad] & mask), bits
-
-
-@inline_function
-def column_bits(column, quad, memory_8, memory_32):
-    """Return the magnitude bits of a column of a quad, at most 64, and their number."""
-    upper = uint64(memory_8[uint64(BITS + 2 * column * PLANE) + quad])
-    lower = uint64(memory_8[uint64(BITS + (2 * column + 1) * PLANE) + quad])
-    high = uint64(memory_32[uint64(VALUES + 2 * column * PLANE) + quad]) & ((_ONE << upper) - _ONE)
-    low = uint64(memory_32[uint64(VALUES + (2 * column + 1) * PLANE) + quad]) & ((_ONE << lower) - _ONE)
-    return high | low << upper, upper + lower
+        memory_64[MERGED + pair] = (words & uint64(0xFFFFFFFF)) | words >> uint64(32) << length
+        memory_8[MERGED_LENGTHS + pair] = uint8(length + (lengths >> uint64(8)))
 
 
 @device_function
 def merge_columns(quads, memory_8, memory_16, memory_32, memory_64):
-    """Put together the magnitude bits of each column of a quad."""
+    """Put together the magnitude bits of each column of a quad: up to 64."""
     for number in range(quads):
         quad = uint64(number)
-        left, length_0 = column_bits(0, quad, memory_8, memory_32)
-        right, length_1 = column_bits(1, quad, memory_8, memory_32)
-        memory_64[uint64(WORDS) + quad * _TWO] = left
-        memory_64[uint64(WORDS + 1) + quad * _TWO] = right
-        memory_16[uint64(LENGTHS // 2) + quad] = uint16(length_0 | length_1 << uint64(8))
+        n_0, n_1 = uint64(memory_8[M_0 + quad]), uint64(memory_8[M_1 + quad])
+        n_2, n_3 = uint64(memory_8[M_2 + quad]), uint64(memory_8[M_3 + quad])
+        v_0, v_1 = memory_32[V_0 + quad] & ((_ONE << n_0) - _ONE), memory_32[V_1 + quad] & ((_ONE << n_1) - _ONE)
+        v_2, v_3 = memory_32[V_2 + quad] & ((_ONE << n_2) - _ONE), memory_32[V_3 + quad] & ((_ONE << n_3) - _ONE)
+        memory_64[WORDS + _TWO * quad] = v_0 | v_1 << n_0
+        memory_64[WORDS + _TWO * quad + _ONE] = v_2 | v_3 << n_2
+        memory_16[LENGTHS_16 + quad] = uint16((n_0 + n_1) | (n_2 + n_3) << uint64(8))
 
 
 @inline_function
-def quad_columns(quad, memory_8, memory_32):
-    """Return the magnitude bits of both columns of a quad, no sample of which has more than 16, and their numbers."""
-    v_0, n_0 = magnitude_bits(0, quad, memory_8, memory_32)
-    v_1, n_1 = magnitude_bits(1, quad, memory_8, memory_32)
-    v_2, n_2 = magnitude_bits(2, quad, memory_8, memory_32)
-    v_3, n_3 = magnitude_bits(3, quad, memory_8, memory_32)
-    left, right = uint32(v_0 | uint32(v_1 << n_0)), uint32(v_2 | uint32(v_3 << n_2))
-    return left, right, uint32(n_0 + n_1), uint32(n_2 + n_3)
+def magnitude_bits(value, bits):
+    """Return the lowest bits of a value; `bits` is below 32."""
+    return uint32(value & uint32(uint32(_UNIT << bits) - _UNIT))
 
 
 @device_function
@@ -132,9 +116,14 @@ def merge_quads(quads, memory_8, memory_32, memory_64):
     """Put together the magnitude bits of each quad where no sample has more than 16: up to 64."""
     for number in range(quads):
         quad = uint64(number)
-        left, right, length, more = quad_columns(quad, memory_8, memory_32)
-        memory_64[uint64(WORDS) + quad] = uint64(left) | uint64(right) << uint64(length)
-        memory_8[uint64(LENGTHS) + quad] = uint8(length + more)
+        # Numbers of bits that are below 32 for sure let shifts be those of 32 bits.
+        n_0, n_1 = uint32(memory_8[M_0 + quad] & _MOST), uint32(memory_8[M_1 + quad] & _MOST)
+        n_2, n_3 = uint32(memory_8[M_2 + quad] & _MOST), uint32(memory_8[M_3 + quad] & _MOST)
+        v_0, v_1 = magnitude_bits(memory_32[V_0 + quad], n_0), magnitude_bits(memory_32[V_1 + quad], n_1)
+        v_2, v_3 = magnitude_bits(memory_32[V_2 + quad], n_2), magnitude_bits(memory_32[V_3 + quad], n_3)
+        left, right = uint32(v_0 | v_1 << n_0), uint32(v_2 | v_3 << n_2)
+        memory_64[WORDS + quad] = left | uint64(right) << uint64(n_0 + n_1)
+        memory_8[LENGTHS + quad] = uint8(n_0 + n_1 + n_2 + n_3)
 
 
 @device_function

@@ -47,7 +47,7 @@ from gpucodec_kernels.ht.layout import (
     MOST_ACROSS,
     MOST_SAMPLES,
     PLANE,
-    RAW,
+    RAW_BITS,
     SCRATCH_WORDS,
     VALUES,
     VLC_LAST,
@@ -55,14 +55,8 @@ from gpucodec_kernels.ht.layout import (
     views,
 )
 from gpucodec_kernels.ht.mel import encode_events
-from gpucodec_kernels.ht.quads import (
-    clear,
-    count_bits,
-    describe_first_row,
-    load_codeblock,
-    relate_quads,
-    tell_first_row,
-)
+from gpucodec_kernels.ht.quads import count_bits, describe_first_row, relate_quads, tell_first_row
+from gpucodec_kernels.ht.samples import clear, load_codeblock
 from gpucodec_kernels.ht.stuffing import stuff_codewords, stuff_magnitudes
 from gpucodec_kernels.target import device_function, kernel
 
@@ -118,7 +112,7 @@ def worst_slot_bytes(width: int, height: int, planes: int) -> int:
 @device_function
 def code_events(quads, stride, memory_8, memory_64):
     """Encode the events of all quads; return how many bytes they take, the bits of another, and what that lacks."""
-    begin, end = uint64(EVENTS) - (stride >> _ONE), uint64(EVENTS) + quads
+    begin, end = EVENTS - (stride >> _ONE), EVENTS + quads
     clear(memory_8, begin & ~_SEVEN, begin)
     clear(memory_8, end, end + _EIGHT)
     return encode_events(begin & ~_SEVEN, end + _SEVEN, memory_8, memory_64)
@@ -130,7 +124,7 @@ def concatenate_words(words, lengths, count, room, position, begun, memory_8, me
 
     There are `room` words of which those after the first `count` have no bits.
     """
-    others, other_lengths = uint64(WORDS + MERGED) - words, uint64(LENGTHS + MERGED_LENGTHS) - lengths
+    others, other_lengths = WORDS + MERGED - words, LENGTHS + MERGED_LENGTHS - lengths
     while room > uint64(16) and room & _ONE == _ZERO:
         pairs = room >> _ONE
         two_lengths = memory_16[lengths >> _ONE : (lengths >> _ONE) + pairs]
@@ -154,9 +148,9 @@ def code_quads(quads, room, memory_8, memory_16, memory_32, memory_64):
     merge_codewords(room >> _ONE, memory_8, memory_16, memory_32)
     merge_words(room >> _TWO, memory_8, memory_16, memory_64)
     # The first four bits are ones, behind a byte that is written last.
-    begin = uint64(64 * RAW)
+    begin = RAW_BITS
     end = concatenate_words(
-        uint64(MERGED), uint64(MERGED_LENGTHS), (quads + uint64(3)) >> _TWO, room >> _TWO, begin + uint64(4),
+        MERGED, MERGED_LENGTHS, (quads + uint64(3)) >> _TWO, room >> _TWO, begin + uint64(4),
         uint64(15), memory_8, memory_16, memory_64,
     )  # fmt: skip
     return stuff_codewords(memory_64, begin, end, memory_8)
@@ -170,9 +164,7 @@ def gather_magnitudes(quads, room, most, memory_8, memory_16, memory_32, memory_
     else:
         merge_columns(room, memory_8, memory_16, memory_32, memory_64)
         quads, room = quads << _ONE, room << _ONE
-    return concatenate_words(
-        uint64(WORDS), uint64(LENGTHS), quads, room, uint64(64 * RAW), _ZERO, memory_8, memory_16, memory_64
-    )
+    return concatenate_words(WORDS, LENGTHS, quads, room, RAW_BITS, _ZERO, memory_8, memory_16, memory_64)
 
 
 @device_function
@@ -187,10 +179,10 @@ def end_codewords(mel, vlc, memory_8):
     both = mel_byte | vlc_bits
     differs = ((both ^ mel_byte) & mel_mask) | ((both ^ vlc_bits) & vlc_mask)
     if differs == _ZERO and both != uint64(0xFF) and vlc_count > _ZERO:
-        memory_8[uint64(MEL) + mel_count] = uint8(both)
+        memory_8[MEL + mel_count] = uint8(both)
         return mel_count + _ONE, vlc_count
-    memory_8[uint64(MEL) + mel_count] = uint8(mel_byte)
-    memory_8[uint64(VLC_LAST) - vlc_count] = uint8(vlc_bits)
+    memory_8[MEL + mel_count] = uint8(mel_byte)
+    memory_8[VLC_LAST - vlc_count] = uint8(vlc_bits)
     return mel_count + _ONE, vlc_count + _ONE
 
 
@@ -208,10 +200,9 @@ def has_too_large(quads, planes, memory_8, memory_32):
     found = False
     for plane in range(4):
         for number in range(quads):
-            quad = uint64(plane * PLANE) + uint64(number)
-            value = uint32(memory_32[uint64(VALUES) + quad] >> uint32(1))
-            significant = memory_8[uint64(EXPONENTS + plane * EXPONENT_PLANE) + uint64(number)] != uint8(0)
-            found = found or (significant and value >= largest)
+            value = uint32(memory_32[VALUES[0] + uint64(plane * PLANE + number)] >> uint32(1))
+            exponent = memory_8[EXPONENTS[0] + uint64(plane * EXPONENT_PLANE + number)]
+            found = found or (exponent != uint8(0) and value >= largest)
     return found
 
 
@@ -232,22 +223,22 @@ def encode_codeblock(samples, row_stride, width, height, shift, ahead, planes, c
         one_more = uint64(highest_exponent) == planes + _ONE
         if not one_more or has_too_large(quads, planes, memory_8, memory_32):
             return int32(STATUS_TOO_MANY_BITPLANES), _ZERO
-    describe_first_row(across, stride, memory_8)
+    describe_first_row(across, stride, memory_8, memory_16)
     look_up(codes, across, stride, down, memory_8, memory_16)
     count_bits(room, memory_8, memory_16)
     tell_first_row(stride, memory_8)
     mel = code_events(quads, stride, memory_8, memory_64)
     vlc = code_quads(quads, room, memory_8, memory_16, memory_32, memory_64)
     mel_count, vlc_count = end_codewords(mel, vlc, memory_8)
-    begin = uint64(64 * RAW)
+    begin = RAW_BITS
     end = gather_magnitudes(quads, room, most, memory_8, memory_16, memory_32, memory_64)
     tail = mel_count + vlc_count + _ONE
     if ((end - begin) // uint64(15) + _ONE) * _TWO + tail > uint64(len(out)):
         return int32(STATUS_OVERFLOW), _ZERO
     length = stuff_magnitudes(memory_64, begin, end, out)
-    copy_bytes(memory_8, uint64(MEL), mel_count, out, length)
+    copy_bytes(memory_8, MEL, mel_count, out, length)
     length += mel_count
-    copy_bytes(memory_8, uint64(VLC_LAST) + _ONE - vlc_count, vlc_count, out, length)
+    copy_bytes(memory_8, VLC_LAST + _ONE - vlc_count, vlc_count, out, length)
     length += vlc_count + _ONE
     out[length - _ONE] = uint8(tail >> uint64(4))
     out[length - _TWO] = uint8((out[length - _TWO] & uint8(0xF0)) | uint8(tail & uint64(0xF)))

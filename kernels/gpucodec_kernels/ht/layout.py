@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from numpy import int32, uint8, uint16, uint32
+import numpy as np
+from numpy import int32, uint8, uint16, uint32, uint64
 
 from gpucodec_kernels.target import inline_function, instruction
 
@@ -30,34 +31,46 @@ class _Memory:
     def __init__(self) -> None:
         self.size = 0
 
-    def take(self, elements: int, size: int) -> int:
+    def take(self, elements: int, size: int) -> np.uint64:
         """Return where so many elements of a size in bytes begin."""
         begin = self.size
         self.size += -(-elements * size // 64) * 64
-        return begin // size
+        return uint64(begin // size)
 
 
 _memory = _Memory()
 
+
+def _planes(begin: np.uint64, plane: int) -> tuple[np.uint64, ...]:
+    return tuple(begin + uint64(number * plane) for number in range(4))
+
+
 # Bytes first, then larger and larger words: a loop's checks take what it uses of one size for a single range.
-EXPONENTS = _memory.take(4 * EXPONENT_PLANE, 1) + _FRONT  # of samples, uint8; rows above and quads before are there
+EXPONENTS = _planes(_memory.take(4 * EXPONENT_PLANE, 1) + uint64(_FRONT), EXPONENT_PLANE)  # of samples, uint8
 BOUNDS = _memory.take(PLANE, 1)  # of quads, uint8
 EXCESSES = _memory.take(PLANE, 1)  # of quads, uint8
-EVENTS = _memory.take(PLANE + 320, 1) + 320  # of quads, uint8, after half a row of those that pairs have
+EVENTS = _memory.take(PLANE + 320, 1) + uint64(320)  # of quads, uint8, after half a row of those that pairs have
 PREFIXES = _memory.take(PLANE, 1)  # of quads, uint8
 SUFFIXES = _memory.take(PLANE, 1)  # of quads, uint8
-BITS = _memory.take(4 * PLANE, 1)  # of samples, uint8
+BITS = _planes(_memory.take(4 * PLANE, 1), PLANE)  # of samples, uint8
 LENGTHS = _memory.take(2 * PLANE, 1)  # of words, uint8
 MERGED_LENGTHS = _memory.take(PLANE, 1)  # of merged words, uint8
 MEL = _memory.take(1408, 1)  # bytes
-VLC = _memory.take(2688, 1)  # bytes, the first one last
-VLC_LAST = VLC + 2688 - 1
+VLC_LAST = _memory.take(2688, 1) + uint64(2688 - 1)  # bytes, the first one last
 INDICES = _memory.take(PLANE, 2)  # of quads, uint16: into the codes, and then those
 STAGING = _memory.take(2 * NARROW, 4)  # two rows of a narrow codeblock, int32
-VALUES = _memory.take(4 * PLANE, 4)  # of samples, uint32
-WORDS = _memory.take(2 * PLANE, 8)  # of columns of quads, of quads or pairs: uint64 or uint32
+VALUES = _planes(_memory.take(4 * PLANE, 4), PLANE)  # of samples, uint32
+WORDS = _memory.take(2 * PLANE, 8)  # of columns of quads, of quads or pairs, uint64
 MERGED = _memory.take(PLANE, 8)  # of two words, uint64
 RAW = _memory.take(2 * PLANE + 8, 8)  # bits one after another, uint64
+RAW_BITS = RAW << uint64(6)  # where those begin, in bits
+
+# The same as words of another size.
+INDICES_32 = INDICES >> uint64(1)
+PREFIXES_16 = PREFIXES >> uint64(1)
+SUFFIXES_16 = SUFFIXES >> uint64(1)
+LENGTHS_16 = LENGTHS >> uint64(1)
+WORDS_32 = WORDS << uint64(1)
 
 SCRATCH_WORDS = _memory.size // 8
 

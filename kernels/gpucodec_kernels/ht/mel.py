@@ -36,7 +36,7 @@ def encode_events(begin, end, memory_8, memory_64):
 
     Returns how many whole bytes there are, the bits of the next, and how many bits that lacks.
     """
-    place, bits, have, room = uint64(MEL), _ZERO, _ZERO, _EIGHT
+    place, bits, have, room = MEL, _ZERO, _ZERO, _EIGHT
     state, run, most = _ZERO, _ZERO, _ONE
     for word in range(begin >> uint64(3), end >> uint64(3)):
         events = memory_64[uint64(word)]
@@ -60,4 +60,4 @@ def encode_events(begin, end, memory_8, memory_64):
             bits, have, room, place = write_bits(bits, have, room, place, memory_8)
     if run > _ZERO:
         bits, have, room, place = write_bits(bits << _ONE | _ONE, have + _ONE, room, place, memory_8)
-    return place - uint64(MEL), bits, room - have
+    return place - MEL, bits, room - have

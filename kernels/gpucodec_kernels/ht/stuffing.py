@@ -90,7 +90,7 @@ def stuff_codewords(memory_64, position, end, memory_8):
     After a byte above 0x8F, as the byte 0xFF before the first counts, one of seven set bits takes no more. Returns how
     many bytes are whole, how many bits are left, and those.
     """
-    place, before = uint64(VLC_LAST), _HIGH
+    place, before = VLC_LAST, _HIGH
     while position + uint64(64) <= end:
         word = window(memory_64, position)
         above = word & (word << _ONE | word << uint64(2) | word << uint64(3)) & _HIGH
@@ -127,4 +127,4 @@ def stuff_codewords(memory_64, position, end, memory_8):
         place -= _ONE
         position += room
     left = end - position
-    return uint64(VLC_LAST) - place, left, window(memory_64, position) & ((_ONE << left) - _ONE)
+    return VLC_LAST - place, left, window(memory_64, position) & ((_ONE << left) - _ONE)
