@@ -15,13 +15,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import jpeg2000, jpegls, rle, wavelet
+from benchmarks import jpeg2000, jpeg2000_decoding, jpegls, rle, wavelet
 from gpucodec.comparison.environment import environment
 
 _CODECS: dict[str, Callable[[tuple[int, ...], int], Iterator[dict[str, Any]]]] = {
     "rle": rle.rows,
     "jpegls": jpegls.rows,
     "jpeg2000": jpeg2000.rows,
+    "jpeg2000-decoding": jpeg2000_decoding.rows,
     "wavelet": wavelet.rows,
 }
 _RESULTS = Path(__file__).parent / "results"

@@ -66,6 +66,8 @@ def mutated(codestream: bytes, rng: np.random.Generator) -> bytes:
     """Return a codestream with a few bytes changed, lost, doubled or cut off."""
     data = bytearray(codestream)
     for _ in range(rng.integers(1, 6)):
+        if len(data) < 4:
+            break
         at = int(rng.integers(2, min(160, len(data)) if rng.random() < 0.5 else len(data)))
         kind = rng.integers(8)
         if kind <= 2:
@@ -80,6 +82,17 @@ def mutated(codestream: bytes, rng: np.random.Generator) -> bytes:
             data[at : at + 4] = rng.choice([b"\xff\xff\xff\xff", b"\0\0\0\0", b"\xff\xff\xff\xfe", b"\x7f\xff\xff\xff"])
         elif rng.random() < 0.3:
             del data[at:]
+    return bytes(data)
+
+
+def _recoded(codestream: bytes, precision: int, levels: int | None) -> bytes:
+    """Return a codestream with another precision, and with another number of levels; what is in it does not matter."""
+    data = bytearray(codestream)
+    siz, cod = data.index(b"\xff\x51"), data.index(b"\xff\x52")
+    for component in range(int.from_bytes(data[siz + 38 : siz + 40], "big")):
+        data[siz + 40 + 3 * component] = precision - 1
+    if levels is not None:
+        data[cod + 9] = levels
     return bytes(data)
 
 
@@ -138,8 +151,10 @@ def run(count: int, seed: int, codec: Jpeg2000Codec | None = None) -> Counter[st
         DecodeOptions(max_frame_bytes=LARGEST, layers=1),
     ]
     for codestream, components in streams:  # compiles what is not compiled yet
-        with suppress(RuntimeError):
-            check(codec, codestream, components, options)
+        for precision in (8, 16, 24):
+            for levels in (None, 0):
+                with suppress(RuntimeError):
+                    check(codec, _recoded(codestream, precision, levels), components, options)
     before = _peak()
     outcomes: Counter[str] = Counter()
     for index in range(count):
