@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -24,12 +25,28 @@ from gpucodec.codestream.j2k_geometry import plane_geometry
 from gpucodec.codestream.j2k_markers import EOC, main_header, tile_part_header
 from gpucodec.codestream.j2k_parameters import CodingParameters
 from gpucodec.errors import ParameterError
-from gpucodec.frames import FrameSpec
+from gpucodec.frames import FrameBatch, FrameSpec
 
-__all__ = ["encode_portion"]
+__all__ = ["assembled", "encode_portion", "headers", "portions", "transformed"]
 
 # Planes that are larger are not kept from one portion to the next.
 _KEPT_PLANES_BYTES = 8 << 20
+# Enough samples for every core, few enough that what is between two steps stays in the cache.
+_PORTION_SAMPLES = 1 << 20
+
+
+def portions(batch: FrameBatch) -> Iterator[tuple[Any, int]]:
+    """Yield a batch's frames, some at a time and as kernels read them, and the index of the first in its file."""
+    step = max(1, _PORTION_SAMPLES // batch.spec.num_samples)
+    for begin in range(0, len(batch), step):
+        yield _readable(batch.frames[begin : begin + step]), batch.first_frame + begin
+
+
+def _readable(frames: Any) -> Any:
+    """Return frames colour-by-pixel, and in at most 32 bits."""
+    if frames.dtype.itemsize > 4:
+        frames = frames.astype(f"{frames.dtype.kind}4")
+    return np.ascontiguousarray(frames) if isinstance(frames, np.ndarray) else frames
 
 
 def encode_portion(
@@ -57,7 +74,7 @@ def encode_portion(
     """
     frames = where.upload(frames)
     quantizer = choose_quantizer(spec, parameters)
-    planes = _transformed(where, frames, spec, parameters, quantizer)
+    planes = transformed(where, frames, spec, parameters, quantizer)
     geometry = plane_geometry(spec.rows, spec.columns, parameters)
     components = spec.samples_per_pixel
     weights = component_weights(parameters, components)
@@ -88,7 +105,7 @@ def encode_portion(
             parameters,
             quantizer,
             planes,
-            lambda: _transformed(where, frames, spec, parameters, quantizer),
+            lambda: transformed(where, frames, spec, parameters, quantizer),
         )
     elif parameters.needs_allocation:
         layer_passes, status = tier2.allocate(weights, np.tile(targets, (len(frames), 1)), None)
@@ -96,10 +113,10 @@ def encode_portion(
     else:
         layer_passes = blocks.passes
     packets = tier2.write_headers(layer_passes)
-    return _assembled(where, tier2, packets, _headers(spec, parameters, quantizer, packets))
+    return assembled(where, tier2, packets, headers(spec, parameters, quantizer, packets, GUARD_BITS))
 
 
-def _transformed(
+def transformed(
     where: Executor, frames: Any, spec: FrameSpec, parameters: CodingParameters, quantizer: Quantizer
 ) -> Any:
     """Return the quantized wavelet coefficients of all planes."""
@@ -114,7 +131,7 @@ def _transformed(
     if parameters.reversible:
         dwt53.forward(*transform, planes)
     else:
-        dwt97.forward(*transform, quantizer.steps, planes)
+        dwt97.forward(*transform, quantizer.steps, planes, quantizer.fraction_bits)
     return planes
 
 
@@ -130,29 +147,31 @@ def _check_fits(status: npt.NDArray[np.int32], spec: FrameSpec, parameters: Codi
     )
 
 
-def _headers(spec: FrameSpec, parameters: CodingParameters, quantizer: Quantizer, packets: Packets) -> list[bytes]:
+def headers(
+    spec: FrameSpec, parameters: CodingParameters, quantizer: Quantizer, packets: Packets, told_guard_bits: int
+) -> list[bytes]:
     """Return what stands before the packets, frame by frame."""
-    headers = []
+    made = []
     for frame, length in enumerate(packets.lengths.tolist()):
-        guard_bits = GUARD_BITS + int(packets.extra_guard_bits[frame])
+        guard_bits = told_guard_bits + int(packets.extra_guard_bits[frame])
         main = main_header(spec, parameters, quantizer.exponents, quantizer.mantissas, guard_bits)
         tlm, tile_part = tile_part_header(parameters, length, packets.packet_lengths[frame].tolist())
-        headers.append(main + tlm + tile_part)
-    return headers
+        made.append(main + tlm + tile_part)
+    return made
 
 
-def _assembled(where: Executor, tier2: Tier2, packets: Packets, headers: list[bytes]) -> list[bytes]:
+def assembled(where: Executor, tier2: Tier2, packets: Packets, before: list[bytes]) -> list[bytes]:
     """Return the codestreams; on the CPU, packets are written straight into them."""
-    sizes = [len(header) + length + len(EOC) for header, length in zip(headers, packets.lengths.tolist(), strict=True)]
+    sizes = [len(header) + length + len(EOC) for header, length in zip(before, packets.lengths.tolist(), strict=True)]
     # The simulator copies arrays to its device and back, and what lies between the codestreams is not ours.
     if where.backend == "cpu":
         made = [uninitialised_bytes(size) for size in sizes]
         codestreams = [codestream for codestream, _ in made]
         window, starts = memory_window(codestreams)
-        for (_, contents), header in zip(made, headers, strict=True):
+        for (_, contents), header in zip(made, before, strict=True):
             contents[: len(header)] = np.frombuffer(header, np.uint8)
             contents[-len(EOC) :] = np.frombuffer(EOC, np.uint8)
-        places = starts + np.array([len(header) for header in headers], np.int64)
+        places = starts + np.array([len(header) for header in before], np.int64)
         tier2.write_codestreams(packets, places, window)
         return codestreams
     ends = np.cumsum(packets.lengths)
@@ -160,5 +179,5 @@ def _assembled(where: Executor, tier2: Tier2, packets: Packets, headers: list[by
     together = where.empty(int(ends[-1]), np.uint8)
     tier2.write_codestreams(packets, starts, together)
     written = where.download(together).data
-    pieces = zip(headers, starts.tolist(), ends.tolist(), strict=True)
+    pieces = zip(before, starts.tolist(), ends.tolist(), strict=True)
     return [b"".join((header, written[begin:end], EOC)) for header, begin, end in pieces]

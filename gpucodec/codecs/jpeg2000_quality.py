@@ -30,7 +30,7 @@ Floats = npt.NDArray[np.float64]
 _BELOW = 0.2
 _TOLERANCE = 0.08
 _FIRST = 0.955  # errors of coefficients add up to a little more in samples, unless these are rounded to nothing
-_WORSE_BELOW = 4.0
+_TOO_LITTLE = 1000.0  # dB, more than there can be
 _CLOSE = 1.03  # targets between which there is hardly a pass
 _NOTICEABLE = 0.05  # dB
 _ROUNDS = 5
@@ -126,8 +126,9 @@ class _Search:
         above : array
             By how many dB that is better than what is wanted.
         """
-        # Small frames have few passes, each of which counts: rather more than wanted then.
-        missed = np.where(above < -_TOLERANCE, -_WORSE_BELOW * above, np.abs(above))
+        # Small frames have few passes, each of which counts: rather more than wanted then, however much.
+        above = np.minimum(above, _TOO_LITTLE / 2)
+        missed = np.abs(above) + np.where(above < -_TOLERANCE, _TOO_LITTLE, 0)
         better = missed < self.missed
         self.best = np.where(better, self.targets, self.best)
         self.missed = np.where(better, missed, self.missed)

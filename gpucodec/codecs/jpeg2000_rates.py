@@ -30,7 +30,7 @@ SLACK = 1
 _MAX_BITPLANES = 31
 _COMMENT_BYTES = 39
 _LAST_LAYER_BYTES = 2
-_MAX_LOSSY_PRECISION = 16
+_FEWEST_FRACTION_BITS = 1
 
 # L2 norms of the inverse component transforms' columns.
 _RCT_NORMS = (3**0.5, (11 / 16) ** 0.5, (11 / 16) ** 0.5)
@@ -75,8 +75,7 @@ def choose_quantizer(spec: FrameSpec, parameters: CodingParameters) -> Quantizer
         mantissas, steps, fraction_bits = [0] * len(bands), None, 0
     else:
         exponents, mantissas = q.choose_steps(spec.bits_stored, levels)
-        fraction_bits = q.FRACTION_BITS
-        exponents = _shifted(exponents, _halvings(spec, parameters), fraction_bits)
+        exponents, fraction_bits = _shifted(exponents, _halvings(spec, parameters))
         steps = q.step_sizes(spec.bits_stored, levels, exponents, mantissas)
         norms = [q.norm(q.NORMS_97, *band) / 2 ** q.GAINS[band[0]] for band in bands]
     bitplanes = np.array(exponents, np.int32) + (GUARD_BITS - 1 + SLACK)
@@ -92,17 +91,20 @@ def _halvings(spec: FrameSpec, parameters: CodingParameters) -> int:
     The error of coefficients smaller than a step is up to a third of its square, all of them can be such, and all
     passes together must reach the highest ratio asked for.
     """
-    finest = max(0, spec.bits_stored - _MAX_LOSSY_PRECISION)
     if not parameters.psnr or not parameters.psnr[-1]:
-        return -finest
+        return 0
     allowed = mean_error(spec, parameters.psnr[-1]) / component_weights(parameters, spec.samples_per_pixel).mean()
-    return math.ceil(-math.log2(1.5 * allowed) / 2) - finest
+    return math.ceil(-math.log2(1.5 * allowed) / 2)
 
 
-def _shifted(exponents: list[int], halvings: int, fraction_bits: int) -> list[int]:
-    """Halve steps, but not below what the block coder's 31 bits can hold."""
-    largest = _MAX_BITPLANES - fraction_bits - (GUARD_BITS - 1 + SLACK)
-    return [max(0, min(exponent + halvings, largest)) for exponent in exponents]
+def _shifted(exponents: list[int], halvings: int) -> tuple[list[int], int]:
+    """Halve steps, but not below what the block coder's 31 bits can hold; return how many bits are left below."""
+    from gpucodec_kernels import quantization as q
+
+    largest = _MAX_BITPLANES - (GUARD_BITS - 1 + SLACK)
+    halvings = min(halvings, largest - _FEWEST_FRACTION_BITS - max(exponents))
+    halved = [max(0, exponent + halvings) for exponent in exponents]
+    return halved, min(q.FRACTION_BITS, largest - max(halved))
 
 
 def mean_error(spec: FrameSpec, psnr: float) -> float:
