@@ -16,7 +16,7 @@ from gpucodec.codecs.base import Codec, DecodeRequest, EncodeRequest
 from gpucodec.codecs.formats import Family
 from gpucodec.codecs.jpeg2000_block_decoding import decode_ebcot
 from gpucodec.codecs.jpeg2000_decode import decode_batch, decode_components, why_not_codestreams
-from gpucodec.codecs.jpeg2000_encode import encode_portion
+from gpucodec.codecs.jpeg2000_encode import encode_portion, portions
 from gpucodec.codecs.options import DecodeOptions, EncodeOptions
 from gpucodec.codestream.j2k_parameters import CodingParameters
 from gpucodec.errors import ParameterError
@@ -28,8 +28,6 @@ _MAX_LEVELS = 5
 # Coefficients are 32-bit integers; the wavelet, the RCT and strong contrasts take up to four bits more than samples.
 _MAX_BITS = 27
 _MAX_BITS_LOSSY = 24
-# Enough samples for every core, few enough that what is between two steps stays in the cache.
-_PORTION_SAMPLES = 1 << 20
 
 
 def codecs(family: Family) -> list[Codec]:
@@ -150,16 +148,7 @@ def _why_not(spec: FrameSpec, parameters: CodingParameters) -> list[str]:
 
 
 def _encode(where: Executor, batch: FrameBatch, parameters: CodingParameters) -> list[bytes]:
-    step = max(1, _PORTION_SAMPLES // batch.spec.num_samples)
     encoded: list[bytes] = []
-    for begin in range(0, len(batch), step):
-        frames = _readable(batch.frames[begin : begin + step])
-        encoded.extend(encode_portion(where, frames, batch.spec, parameters, batch.first_frame + begin))
+    for frames, first in portions(batch):
+        encoded.extend(encode_portion(where, frames, batch.spec, parameters, first))
     return encoded
-
-
-def _readable(frames: Any) -> Any:
-    """Return frames as the kernels read them: colour-by-pixel, and in at most 32 bits."""
-    if frames.dtype.itemsize > 4:
-        frames = frames.astype(f"{frames.dtype.kind}4")
-    return np.ascontiguousarray(frames) if isinstance(frames, np.ndarray) else frames

@@ -14,7 +14,7 @@ from gpucodec.codecs.prefix_sum import exclusive_prefix_sum
 from gpucodec.codestream.j2k_geometry import Geometry
 from gpucodec.errors import GpucodecError
 
-__all__ = ["CodedBlocks", "Piece", "Planned", "code_blocks"]
+__all__ = ["BlockCoder", "CodedBlocks", "Piece", "Planned", "code_blocks"]
 
 # What one launch may take for the coded bytes before they are moved together, beside a byte for every other sample.
 _SLOTS_BYTES = 2 << 20
@@ -123,10 +123,10 @@ def code_blocks(
     planned : Planned
         What to expect and what is wanted.
     """
-    return _Coder(where, planes, num_planes, shape, geometry, planned).run()
+    return BlockCoder(where, planes, num_planes, shape, geometry, planned).run()
 
 
-class _Coder:
+class BlockCoder:
     """One portion's block coding: as few launches as the slots' memory allows."""
 
     def __init__(
@@ -138,8 +138,6 @@ class _Coder:
         geometry: Geometry,
         planned: Planned,
     ) -> None:
-        from gpucodec_kernels.ebcot import encode
-
         self.where, self.planes, self.shape, self.planned = where, planes, shape, planned
         self.num_blocks = geometry.num_codeblocks
         self.count = num_planes * self.num_blocks
@@ -148,10 +146,10 @@ class _Coder:
         self.table = where.upload(table.astype(np.int32).reshape(-1))
         self.weights = where.upload(planned.weights[geometry.subband])
         self.largest = (int(geometry.width.max()), int(geometry.height.max()), int(planned.bitplanes.max()))
-        self.max_passes = max(1, 3 * self.largest[2] - 2)
+        self.max_passes = self.most_passes(self.largest[2])
         # Codeblocks hardly ever take more than their bit-planes; those that do are coded again in slots for the worst.
         self.slot_bytes = self.largest[0] * self.largest[1] * self.largest[2] // 8 + _SMALLEST_SLOT
-        self.worst_slot_bytes = encode.worst_slot_bytes(*self.largest)
+        self.worst_slot_bytes = self.kernels().worst_slot_bytes(*self.largest)
         self.lengths, self.zeros, self.passes, self.status = (where.empty(self.count, np.int32) for _ in range(4))
         all_passes = self.count * self.max_passes
         self.pass_lengths = where.empty(all_passes if planned.with_pass_lengths else 1, np.int32)
@@ -161,7 +159,20 @@ class _Coder:
         in_parts = planned.room is not None and self.count == len(planned.component_weights) * self.num_blocks
         self.pruning = Pruning(planned.room, self.max_passes) if planned.room is not None and in_parts else None
 
+    @staticmethod
+    def kernels() -> Any:
+        """Return the module of kernels."""
+        from gpucodec_kernels.ebcot import encode
+
+        return encode
+
+    @staticmethod
+    def most_passes(bitplanes: int) -> int:
+        """Return how many coding passes a codeblock of so many bit-planes can have."""
+        return max(1, 3 * bitplanes - 2)
+
     def run(self) -> CodedBlocks:
+        """Code all codeblocks."""
         pieces: list[Piece] = []
         first = 0
         while first < self.count:
@@ -202,10 +213,17 @@ class _Coder:
 
     def _launch(self, first: int, count: int) -> bool:
         """Code some codeblocks, each into a slot of its own; return whether one did not fit."""
-        from gpucodec_kernels.ebcot import encode
+        self.launch(first, count)
+        status = self.where.download(self.status[first : first + count])
+        if (status > self.kernels().STATUS_OVERFLOW).any():
+            raise GpucodecError("A wavelet coefficient is larger than its subband can be; please report this frame")
+        return bool((status == self.kernels().STATUS_OVERFLOW).any())
+
+    def launch(self, first: int, count: int) -> None:
+        """Launch the kernel for some codeblocks."""
         from gpucodec_kernels.target import get_num_threads
 
-        where, planned = self.where, self.planned
+        where, planned, encode = self.where, self.planned, self.kernels()
         lanes = min(count, _LANES_PER_THREAD * get_num_threads()) if where.on_host else -(-count // 2)
         words, symbols = encode.scratch_words(*self.largest), encode.scratch_symbols(*self.largest)
         flags = encode.FLAG_DISTORTION * planned.with_distortion | encode.FLAG_PASS_LENGTHS * planned.with_pass_lengths
@@ -220,15 +238,12 @@ class _Coder:
             self.weights, self.num_blocks, planned.fraction_bits, planned.style, flags,
             where.scratch("block_words", lanes * words, np.uint64), words,
             where.scratch("block_symbols", lanes * symbols, np.uint8), symbols,
-            self._slots(count), self.slot_bytes, self.max_passes, self.lengths, self.zeros, self.passes,
+            self.slots(count), self.slot_bytes, self.max_passes, self.lengths, self.zeros, self.passes,
             self.pass_lengths, self.distortions, self.status,
         )  # fmt: skip
-        status = where.download(self.status[first : first + count])
-        if (status == encode.STATUS_TOO_MANY_BITPLANES).any():
-            raise GpucodecError("A wavelet coefficient is larger than its subband can be; please report this frame")
-        return bool((status == encode.STATUS_OVERFLOW).any())
 
-    def _slots(self, count: int) -> Any:
+    def slots(self, count: int) -> Any:
+        """Return the memory that codeblocks are coded into."""
         return self.where.scratch("block_slots", count * self.slot_bytes, np.uint8)
 
     def _rank(self, first: int, count: int) -> None:
@@ -242,7 +257,7 @@ class _Coder:
 
     def _in_slots(self, count: int) -> Piece:
         offsets = np.arange(count, dtype=np.int64) * self.slot_bytes
-        return Piece(0, count, self._slots(count), self.where.upload(offsets))
+        return Piece(0, count, self.slots(count), self.where.upload(offsets))
 
     def _compacted(self, first: int, count: int) -> Piece:
         """Move the bytes together, so that the slots can be used again."""
@@ -259,5 +274,5 @@ class _Coder:
             )  # fmt: skip
         offsets = exclusive_prefix_sum(self.where, self.lengths[first : first + count], count)
         coded = self.where.empty(max(1, int(self.where.download(offsets[-1:])[0])), np.uint8)
-        self.where.launch(gather.compact_codeblock, count, self._slots(count), self.slot_bytes, offsets, coded)
+        self.where.launch(gather.compact_codeblock, count, self.slots(count), self.slot_bytes, offsets, coded)
         return Piece(first, count, coded, offsets)

@@ -19,7 +19,7 @@ _MODULES: dict[Family, tuple[str, ...]] = {
     Family.JPEG: ("gpucodec.libraries.libjpeg",),
     Family.JPEG_LS: ("gpucodec.codecs.jpegls", "gpucodec.libraries.charls"),
     Family.JPEG_2000: ("gpucodec.codecs.jpeg2000", "gpucodec.libraries.openjpeg"),
-    Family.HTJ2K: ("gpucodec.libraries.openjpeg",),
+    Family.HTJ2K: ("gpucodec.codecs.htj2k", "gpucodec.libraries.openjpeg"),
 }
 
 

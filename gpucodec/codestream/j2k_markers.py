@@ -1,4 +1,4 @@
-"""The marker segments of a JPEG 2000 codestream, ITU-T T.800 Annex A. One tile, one tile-part; no comment."""
+"""The marker segments of a JPEG 2000 codestream, ITU-T T.800 Annex A and T.814 A.3. One tile, one tile-part."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ __all__ = ["EOC", "main_header", "tile_part_header"]
 SOC = b"\xff\x4f"
 SOD = b"\xff\x93"
 EOC = b"\xff\xd9"
-_SIZ, _COD, _QCD, _TLM, _PLT, _SOT = 0xFF51, 0xFF52, 0xFF5C, 0xFF55, 0xFF58, 0xFF90
+_CAP, _SIZ, _COD, _QCD, _TLM, _PLT, _SOT = 0xFF50, 0xFF51, 0xFF52, 0xFF5C, 0xFF55, 0xFF58, 0xFF90
+
+_PART_15_RSIZ = 1 << 14
+_PART_15_PCAP = 1 << (32 - 15)
+_HT_IRREVERSIBLE = 1 << 5
+_HT_STYLE = 1 << 6
 
 _SOT_BYTES = 12
 _LARGEST_SEGMENT = 65535
@@ -24,7 +29,7 @@ _LARGEST_TILE_PART = (1 << 32) - 1
 def main_header(
     spec: FrameSpec, parameters: CodingParameters, exponents: Sequence[int], mantissas: Sequence[int], guard_bits: int
 ) -> bytes:
-    """Return SOC, SIZ, COD and QCD.
+    """Return SOC, SIZ, CAP for HT codeblocks, COD and QCD.
 
     Parameters
     ----------
@@ -37,7 +42,9 @@ def main_header(
     guard_bits : int
         0 to 7.
     """
-    return SOC + _siz(spec) + _cod(parameters) + _qcd(parameters, exponents, mantissas, guard_bits)
+    cap = _cap(parameters, max(exponents) + guard_bits - 1) if parameters.high_throughput else b""
+    siz = _siz(spec, parameters)
+    return SOC + siz + cap + _cod(parameters) + _qcd(parameters, exponents, mantissas, guard_bits)
 
 
 def tile_part_header(
@@ -66,18 +73,34 @@ def tile_part_header(
     return tlm, sot + plt + SOD
 
 
-def _siz(spec: FrameSpec) -> bytes:
+def _cap(parameters: CodingParameters, bitplanes: int) -> bytes:
+    """Return the capabilities that a decoder needs: HT codeblocks alone, one HT set each, T.814 A.3 and 8.7."""
+    # The largest number of magnitude bit-planes, T.814 (8-3).
+    if bitplanes <= 8:
+        magnitude = 0
+    elif bitplanes < 28:
+        magnitude = bitplanes - 8
+    else:
+        magnitude = min(31, 13 + -(-bitplanes // 4))
+    irreversible = 0 if parameters.reversible else _HT_IRREVERSIBLE
+    return struct.pack(">HHIH", _CAP, 8, _PART_15_PCAP, irreversible | magnitude)
+
+
+def _siz(spec: FrameSpec, parameters: CodingParameters) -> bytes:
+    capabilities = _PART_15_RSIZ if parameters.high_throughput else 0
     area = (spec.columns, spec.rows, 0, 0)
     depth = spec.pixel_representation << 7 | (spec.bits_stored - 1)
     components = bytes((depth, 1, 1)) * spec.samples_per_pixel
-    return struct.pack(">HHH8IH", _SIZ, 38 + len(components), 0, *area, *area, spec.samples_per_pixel) + components
+    head = (_SIZ, 38 + len(components), capabilities, *area, *area, spec.samples_per_pixel)
+    return struct.pack(">HHH8IH", *head) + components
 
 
 def _cod(parameters: CodingParameters) -> bytes:
     coding_style = bool(parameters.precincts) | parameters.sop << 1 | parameters.eph << 2
     order, layers = parameters.progression_order, parameters.num_layers
     width, height = parameters.codeblock_width_exponent - 2, parameters.codeblock_height_exponent - 2
-    style, wavelet = parameters.codeblock_style, int(parameters.reversible)
+    style = int(CodeblockStyle(parameters.codeblock_style)) | _HT_STYLE * parameters.high_throughput
+    wavelet = int(parameters.reversible)
     precincts = bytes(
         high << 4 | wide
         for wide, high in (parameters.precinct(resolution) for resolution in range(parameters.levels + 1))
@@ -86,7 +109,7 @@ def _cod(parameters: CodingParameters) -> bytes:
     head = struct.pack(
         ">HHBBHB", _COD, 12 + len(precincts), coding_style, order, layers, parameters.component_transform
     )
-    return head + bytes((parameters.levels, width, height, int(CodeblockStyle(style)), wavelet)) + precincts
+    return head + bytes((parameters.levels, width, height, style, wavelet)) + precincts
 
 
 def _qcd(parameters: CodingParameters, exponents: Sequence[int], mantissas: Sequence[int], guard_bits: int) -> bytes:

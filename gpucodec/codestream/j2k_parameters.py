@@ -67,6 +67,8 @@ class CodingParameters:
         Whether each packet begins with an SOP marker segment, and each packet header ends with EPH.
     plt, tlm : bool
         Whether PLT (packet lengths) and TLM (tile-part lengths) marker segments are written.
+    high_throughput : bool
+        Whether codeblocks are HT codeblocks, T.814; they have one coding pass, and so one layer and no style.
 
     Raises
     ------
@@ -88,6 +90,7 @@ class CodingParameters:
     eph: bool = False
     plt: bool = False
     tlm: bool = False
+    high_throughput: bool = False
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -100,6 +103,10 @@ class CodingParameters:
         _require("codeblock_style", self.codeblock_style, 0 <= self.codeblock_style <= 63, "must be 0 to 63")
         self._check_precincts()
         _require("number of layers", self.num_layers, self.num_layers <= MAX_LAYERS, f"must be 1 to {MAX_LAYERS}")
+        if self.high_throughput:
+            _require("number of layers", self.num_layers, self.num_layers == 1, "must be 1 of HT codeblocks")
+            style = self.codeblock_style
+            _require("codeblock_style", style, style is CodeblockStyle.PLAIN, "must be PLAIN of HT codeblocks")
         if self.ratios and self.psnr:
             raise ParameterError("'ratios' and 'psnr' cannot both be given")
         _require_order("ratios", self.ratios[::-1], 1.0, "decreasing")
