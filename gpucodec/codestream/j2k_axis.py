@@ -6,8 +6,8 @@ known of its two axes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -79,11 +79,12 @@ def count_parts(begin: Coordinates, end: Coordinates, exponent: int) -> Coordina
     return (reduced(end, exponent) - (begin >> exponent)) * (begin < end)
 
 
+@lru_cache(maxsize=1024)
 def cut_axis(
     begin: int,
     end: int,
     levels: int,
-    precincts: Sequence[int],
+    precincts: tuple[int, ...],
     codeblock: int,
     step: int = 1,
     origin: int = 0,
@@ -96,7 +97,7 @@ def cut_axis(
         Its samples.
     levels : int
         Decomposition levels.
-    precincts : sequence of int
+    precincts : tuple of int
         The exponent of precincts at each resolution level.
     codeblock : int
         That of codeblocks.

@@ -128,9 +128,8 @@ def plane_geometry(rows: int, columns: int, parameters: CodingParameters) -> Geo
     parameters : CodingParameters
         Levels, precincts and codeblocks.
     """
-    width, height = (
-        [parameters.precinct(resolution)[axis] for resolution in range(parameters.levels + 1)] for axis in (0, 1)
-    )
+    sizes = [parameters.precinct(resolution) for resolution in range(parameters.levels + 1)]
+    width, height = (tuple(size[axis] for size in sizes) for axis in (0, 1))
     across = cut_axis(0, columns, parameters.levels, width, parameters.codeblock_width_exponent)
     down = cut_axis(0, rows, parameters.levels, height, parameters.codeblock_height_exponent)
     geometry = cut_up(across, down)

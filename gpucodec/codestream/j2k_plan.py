@@ -19,7 +19,8 @@ from gpucodec_kernels.dwt_tables import CHAIN, JOB, STORE, Tables
 from gpucodec.codestream.j2k_grid import Grid, Region, Sides
 from gpucodec.codestream.j2k_headers import TileParameters
 from gpucodec.codestream.j2k_reader import Codestream
-from gpucodec.codestream.j2k_tiles import TileClass, coefficients_of, lay_out_tile
+from gpucodec.codestream.j2k_tile_components import coefficients_of
+from gpucodec.codestream.j2k_tiles import TileClass, lay_out_tile
 from gpucodec.errors import LimitExceededError, ParameterError, UnsupportedError
 
 __all__ = ["ComponentWindow", "DecodingPlan", "plan_decoding"]
@@ -28,6 +29,7 @@ Longs = npt.NDArray[np.int64]
 
 _DEFAULT_MAX_BYTES = 1 << 36
 _MAX_KEPT = 32
+_MAX_KEPT_BLOCKS = 1 << 20  # of all plans that are kept, together
 _TILE_NUMBERS = 8  # of gpucodec_kernels.tier2.read_packets
 _ALL_LAYERS = 65535
 
@@ -187,7 +189,7 @@ def plan_decoding(
         plan = _Planner(codestream, reduce, layers, region, interleaved, max_bytes).plan()
         with _lock:
             _kept[key] = plan
-            while len(_kept) > _MAX_KEPT:
+            while len(_kept) > _MAX_KEPT or sum(each.num_all_blocks for each in _kept.values()) > _MAX_KEPT_BLOCKS:
                 _kept.popitem(last=False)
     plan.check_limit(max_bytes)
     return plan

@@ -11,37 +11,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gpucodec.codestream.j2k_geometry import HH, HL, LH, LL, Geometry, Subband, cut_up
+from gpucodec.codestream.j2k_geometry import Geometry
 from gpucodec.codestream.j2k_headers import TileParameters
 from gpucodec.codestream.j2k_progression import Precincts, in_progression_order, with_progression_changes
 from gpucodec.codestream.j2k_size import Component
+from gpucodec.codestream.j2k_tile_components import TileComponent, lay_out_component
 from gpucodec.codestream.j2k_windows import Side
 
-__all__ = ["BLOCK_NUMBERS", "TileClass", "coefficients_of", "lay_out_tile"]
+__all__ = ["TileClass", "lay_out_tile"]
 
 Ints = npt.NDArray[np.int32]
 Longs = npt.NDArray[np.int64]
-
-BLOCK_NUMBERS = 8
-_ALIGNED = 16  # coefficients: vectors of 64 bytes
-_WIDE = 64
-_GAIN = {LL: 0, HL: 1, LH: 1, HH: 2}  # Table E.1
-_HALVES = {LL: (0, 0), HL: (1, 0), LH: (0, 1), HH: (1, 1)}
-
-
-@dataclass(frozen=True, slots=True)
-class _Buffer:
-    """Where a subband's codeblocks lie among the coefficients of a tile, or that there are none."""
-
-    band: Subband
-    x: tuple[int, int]
-    y: tuple[int, int]
-    place: int
-    stride: int
-
-    def place_of(self, x: int, y: int) -> int:
-        """Return where a sample is."""
-        return self.place + (y - self.y[0]) * self.stride + x - self.x[0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,121 +68,42 @@ class TileClass:
     chunks: int
 
 
-def _buffers(x: Side, y: Side) -> list[tuple[int, int, int, int]]:
-    """Return the x and y spans of the codeblocks needed of each subband that is not discarded."""
-    return [
-        (*xs[across], *ys[down])
-        for resolution, (xs, ys) in enumerate(zip(x.buffers, y.buffers, strict=True))
-        for across, down in ((1, 0), (0, 1), (1, 1))[: 3 if resolution else 0] or ((0, 0),)
-    ]
-
-
-def _stride(width: int) -> int:
-    return width if width < _WIDE else -(-width // _ALIGNED) * _ALIGNED
-
-
-def _size(width: int, height: int) -> int:
-    return -(-_stride(width) * height // _ALIGNED) * _ALIGNED
-
-
-def coefficients_of(sides: Sequence[tuple[Side, Side]]) -> int:
-    """Return how many coefficients a tile with these sides has, without laying it out."""
-    return sum(_size(x1 - x0, y1 - y0) for pair in sides for x0, x1, y0, y1 in _buffers(*pair))
-
-
 class _Layout:
-    """Collects what `TileClass` holds, component by component."""
+    """Joins the tables of tile-components; those of components that are alike are made once."""
 
     def __init__(self) -> None:
-        self.num_blocks = self.num_nodes = self.num_coefficients = self.num_levels = self.num_bands = 0
-        self.geometries: list[Geometry] = []
-        self.precincts: list[Ints] = []
+        self.num_blocks = self.num_nodes = self.num_coefficients = 0
+        self.members: list[TileComponent] = []
         self.bands: list[Ints] = []
         self.trees: list[Ints] = []
         self.decoded: list[Longs] = []
         self.places: list[Longs] = []
-        self.blocks: list[Ints] = []
         self.chains: list[tuple[float, ...]] = []
         self.jobs: list[tuple[float, ...]] = []
-        self._cut: dict[tuple[int, int], Geometry] = {}
+        self._made: dict[object, TileComponent] = {}
 
     def add(self, x: Side, y: Side, component: Component, parameters: TileParameters) -> None:
         """Add the next tile-component."""
-        index = len(self.geometries)
-        key = (id(x), id(y))
-        geometry = self._cut.get(key) or self._cut.setdefault(key, cut_up(x.axes, y.axes))
-        style = parameters.codings[index].codeblock_style
-        self.geometries.append(geometry)
-        counts = np.diff(geometry.first_band)
-        self.precincts.append(np.stack([counts, np.full(len(counts), style)], axis=1).astype(np.int32))
-        blocks = (geometry.first_codeblock + self.num_blocks, geometry.blocks_wide, geometry.blocks_high)
-        self.bands.append(np.stack([*blocks, np.diff(geometry.tree_start)], axis=1).astype(np.int32))
-        tree = np.stack([geometry.tree_first + self.num_nodes, geometry.tree_width], axis=1)
-        self.trees.append(tree.astype(np.int32))
-        buffers = self._add_buffers(x, y, geometry)
-        self._add_blocks(geometry, buffers, parameters, index)
-        self._add_jobs(x, y, buffers, component, parameters, index)
-        self.num_blocks += geometry.num_codeblocks
-        self.num_nodes += geometry.num_nodes
-
-    def _add_buffers(self, x: Side, y: Side, geometry: Geometry) -> list[_Buffer]:
-        buffers = []
-        for band, (x0, x1, y0, y1) in zip(geometry.subbands, _buffers(x, y), strict=False):
-            buffers.append(_Buffer(band, (x0, x1), (y0, y1), self.num_coefficients, _stride(x1 - x0)))
-            self.num_coefficients += _size(x1 - x0, y1 - y0)
-        return buffers
-
-    def _add_blocks(self, geometry: Geometry, buffers: list[_Buffer], parameters: TileParameters, index: int) -> None:
-        """Add those codeblocks that lie in the buffers."""
-        coding, shift = parameters.codings[index], parameters.roi_shifts[index]
-        quantization = parameters.quantizations[index]
-        table = np.zeros((len(geometry.subbands), 8), np.int64)
-        for number, buffer in enumerate(buffers):
-            exponent, _ = quantization.step(number, buffer.band.level, coding.levels)
-            planes = max(quantization.guard_bits + exponent - 1, 0) + shift
-            table[number] = (*buffer.x, *buffer.y, buffer.place, buffer.stride, planes, 0)
-        x0, x1, y0, y1, place, stride, planes, _ = table[geometry.subband].T
-        x, y = geometry.x, geometry.y
-        inside = np.flatnonzero((x >= x0) & (x < x1) & (y >= y0) & (y < y1))
-        self.decoded.append(inside + self.num_blocks)
-        self.places.append((place + (y - y0) * stride + x - x0)[inside])
-        described = np.empty((len(inside), BLOCK_NUMBERS), np.int32)
-        columns = (stride, geometry.width, geometry.height, geometry.orientation, planes)
-        for number, column in enumerate(columns):
-            described[:, number] = column[inside]
-        described[:, 5:] = coding.codeblock_style, shift, coding.reversible
-        self.blocks.append(described)
-
-    def _add_jobs(
-        self, x: Side, y: Side, buffers: list[_Buffer], component: Component, parameters: TileParameters, index: int
-    ) -> None:
-        """Add the tile-component's chain of syntheses."""
+        index = len(self.members)
         coding, quantization = parameters.codings[index], parameters.quantizations[index]
-
-        def scale(number: int) -> float:
-            """Return half a subband's step, (E-3): coefficients are twice their index."""
-            band = buffers[number].band
-            exponent, mantissa = quantization.step(number, band.level, coding.levels)
-            gain = component.precision + _GAIN[band.orientation]
-            return 1.0 if coding.reversible else 2.0 ** (gain - exponent - 1) * (1 + mantissa / 2048)
-
-        lowest = buffers[0]
-        (left, right), (top, bottom) = x.windows[0], y.windows[0]
-        place = lowest.place_of(left, top)
-        self.chains.append((coding.reversible, place, lowest.stride, top, bottom, left, right, scale(0)))
-        turns = len(x.windows) - 1
-        for level in range(1, turns + 1):
-            (left, right), (top, bottom) = x.windows[level], y.windows[level]
-            if left >= right or top >= bottom:
-                continue
-            row: list[float] = [index, turns - level + 1, top, bottom, left, right]
-            for number in range(3 * level - 2, 3 * level + 1):
-                buffer = buffers[number]
-                half_x, half_y = _HALVES[buffer.band.orientation]
-                first = (left + 1 - half_x) >> 1, (top + 1 - half_y) >> 1
-                row += (buffer.place_of(*first), buffer.stride)
-            row += [scale(number) for number in range(3 * level - 2, 3 * level + 1)]
-            self.jobs.append(tuple(row))
+        shift = parameters.roi_shifts[index]
+        key = (id(x), id(y), component.precision, id(coding), id(quantization), shift)
+        made = self._made.get(key)
+        if made is None:
+            made = self._made[key] = lay_out_component(x, y, component.precision, coding, quantization, shift)
+        self.members.append(made)
+        self.bands.append(made.bands + np.array([self.num_blocks, 0, 0, 0], np.int32))
+        self.trees.append(made.tree + np.array([self.num_nodes, 0], np.int32))
+        self.decoded.append(made.decoded + self.num_blocks)
+        self.places.append(made.block_places + self.num_coefficients)
+        reversible, place, *rest = made.chain
+        self.chains.append((reversible, place + self.num_coefficients, *rest))
+        for row in made.jobs:
+            places = (place + self.num_coefficients * (number % 2 == 0) for number, place in enumerate(row[5:11]))
+            self.jobs.append((index, *row[:5], *places, *row[11:]))
+        self.num_blocks += made.geometry.num_codeblocks
+        self.num_nodes += made.geometry.num_nodes
+        self.num_coefficients += made.num_coefficients
 
 
 def lay_out_tile(
@@ -230,12 +131,13 @@ def lay_out_tile(
     layout = _Layout()
     for (x, y), component in zip(sides, components, strict=True):
         layout.add(x, y, component, parameters)
-    precincts, bands = np.concatenate(layout.precincts), np.concatenate(layout.bands)
+    precincts = np.concatenate([made.precincts for made in layout.members])
+    bands = np.concatenate(layout.bands)
     decoded = np.concatenate(layout.decoded)
-    packets = _packets(layout.geometries, parameters)
+    packets = _packets([made.geometry for made in layout.members], parameters)
     if not whole:
         packets = _up_to_the_last_needed(packets, precincts, bands, decoded, layers)
-    blocks = np.concatenate(layout.blocks)
+    blocks = np.concatenate([made.blocks for made in layout.members])
     return TileClass(
         num_blocks=layout.num_blocks,
         num_nodes=layout.num_nodes,

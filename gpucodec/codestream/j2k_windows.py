@@ -70,7 +70,7 @@ def cut_side(span: Span, coding: CodingStyle, axis: int, discarded: int, wanted:
         Distance of samples on the reference grid, and where the tile begins there.
     """
     exponent = (coding.width_exponent, coding.height_exponent)[axis]
-    precincts = [pair[axis] for pair in coding.precincts]
+    precincts = tuple(pair[axis] for pair in coding.precincts)
     axes = cut_axis(*span, coding.levels, precincts, exponent, step, origin)
     begin, end = (reduced(value, discarded) for value in span)
     output = max(begin, wanted[0]), min(end, wanted[1])
