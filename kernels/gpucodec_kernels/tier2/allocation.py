@@ -224,26 +224,31 @@ def spare_passes(
     rank, enough, layer, first_codeblock, of_frame, first_chosen, codeblocks, max_passes, ranks, layer_passes, weights,
     distortions,
 ):  # fmt: skip
-    """Take passes of just this rank out of a layer again, as far as it takes away squared error enough without them."""
+    """Take passes out of a layer again as far as squared error enough is taken away without them.
+
+    Those of just this rank come first. Then others do: frames with few passes come closer to what they should have.
+    """
     taken = distortion_taken(
         layer_passes, first_chosen, first_codeblock, of_frame, codeblocks, max_passes, weights, distortions
     )
-    for member in range(of_frame):
-        told = int32(0)
-        if layer > int32(0):
-            told = layer_passes[first_chosen - of_frame + member]
-        first = (first_codeblock + member) * int64(max_passes)
-        chosen = layer_passes[first_chosen + member]
-        while chosen > told and ranks[first + int64(chosen) - int64(1)] == rank:
-            lost = distortions[first + int64(chosen) - int64(1)]
-            if chosen > int32(1):
-                lost -= distortions[first + int64(chosen) - int64(2)]
-            lost *= weights[member // int64(codeblocks)]
-            if taken - lost < enough:
-                break
-            taken -= lost
-            chosen = int32(chosen - int32(1))
-        layer_passes[first_chosen + member] = chosen
+    for sweep in range(2):
+        for member in range(of_frame):
+            told = int32(0)
+            if layer > int32(0):
+                told = layer_passes[first_chosen - of_frame + member]
+            first = (first_codeblock + member) * int64(max_passes)
+            chosen = layer_passes[first_chosen + member]
+            while chosen > told:
+                last = first + int64(chosen) - int64(1)
+                lost = distortions[last]
+                if chosen > int32(1):
+                    lost -= distortions[last - int64(1)]
+                lost *= weights[member // int64(codeblocks)]
+                if taken - lost < enough or (sweep == 0 and ranks[last] != rank):
+                    break
+                taken -= lost
+                chosen = int32(chosen - int32(1))
+            layer_passes[first_chosen + member] = chosen
 
 
 @device_function
