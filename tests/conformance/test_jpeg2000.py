@@ -29,12 +29,12 @@ class Case:
     max_mse: float
 
 
-def cases(prefix: str) -> list[Case]:
+def cases(prefixes: str | tuple[str, ...]) -> list[Case]:
     """Return the comparisons of the codestreams whose names begin so."""
     if not _SET.is_dir():
         return []
     with (_SET / "cases.csv").open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["codestream"].startswith(prefix)]
+        rows = [row for row in csv.DictReader(file) if row["codestream"].startswith(prefixes)]
     return [
         Case(
             row["codestream"],
@@ -73,8 +73,15 @@ def test_all_comparisons_of_part_1_are_here(folder):
     assert {case.codestream for case in found} == {path.name for path in folder.glob("p*.j2k")}
 
 
-@pytest.mark.parametrize("case", cases("p"), ids=lambda case: f"{case.codestream}-{case.component}")
-def test_part_1_decodes_within_both_limits(folder, case):
+def test_all_comparisons_of_part_15_are_here(folder):
+    found = cases(("ds", "hifi"))
+    assert len(found) == 79
+    assert {case.codestream for case in found} <= {path.name for path in folder.glob("ds*.j2k")}
+    assert len({case.codestream for case in found}) == 33
+
+
+@pytest.mark.parametrize("case", cases(("p", "ds", "hifi")), ids=lambda case: f"{case.codestream}-{case.component}")
+def test_everything_decodes_within_both_limits(folder, case):
     codestream = (folder / case.codestream).read_bytes()
     decoded = gpucodec.decode_components(codestream, reduce=case.reduce, backend="cpu")[case.component]
     reference = read_pgx(folder / "references" / case.reference)
