@@ -244,11 +244,11 @@ def pairs_decoder(first_row: bool) -> Any:
     from numba.extending import intrinsic
 
     @intrinsic
-    def decode_pairs(typing_context, slots, state, window, tables, above, row, begin, end):  # noqa: ARG001 - Numba looks
+    def decode_pairs(typing_context, lanes, state, window, tables, above, row, begin, end):  # noqa: ARG001 - Numba looks
         def generate(context, builder, signature, arguments):
             _build(context, builder, signature.args, arguments, first_row)
             return context.get_dummy_value()
 
-        return types.none(types.uint64, state, window, tables, above, row, types.uint64, types.uint64), generate
+        return types.none(lanes, state, window, tables, above, row, types.uint64, types.uint64), generate
 
     return decode_pairs

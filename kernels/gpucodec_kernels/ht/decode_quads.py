@@ -32,7 +32,7 @@ from gpucodec_kernels.ht.decode_tables import (
     RHO_SHIFT,
     TABLE_ENTRIES,
 )
-from gpucodec_kernels.target import device_function, inline_function, instruction
+from gpucodec_kernels.target import inline_function, instruction
 
 CHUNK_PAIRS = 8  # pairs of quads that take at most `MOST_EVENTS` MEL events
 
@@ -45,12 +45,13 @@ _BOTTOM_LEFT, _LAST, _BIT = uint32(RHO_SHIFT + 8), uint32(RHO_SHIFT + 24), uint3
 
 
 @inline_function
-def decode_any_pairs(first_row, slots, state, window, tables, above, row, begin, end):
+def decode_any_pairs(first_row, lanes, state, window, tables, above, row, begin, end):
     """Decode the pairs of quads `begin` to `end` of a row, of every slot."""
+    slots, first_slot, last_slot = lanes
     quads_table = _ZERO if first_row else uint64(TABLE_ENTRIES)
     for pair in range(begin, end):
         at = uint64(2) * pair * slots
-        for slot in range(slots):
+        for slot in range(first_slot, last_slot):
             position = state[uint64(POSITION) * slots + slot]
             events = state[uint64(EVENTS) * slots + slot]
             word = load_unaligned(window, position >> uint64(3)) >> (position & uint64(7))
@@ -95,24 +96,24 @@ def decode_any_pairs(first_row, slots, state, window, tables, above, row, begin,
 
 
 @instruction(cpu=lambda: pairs_decoder(True))
-def decode_first_pairs(slots, state, window, tables, above, row, begin, end):
+def decode_first_pairs(lanes, state, window, tables, above, row, begin, end):
     """Decode the pairs of quads `begin` to `end` of the first row, of every slot."""
-    decode_any_pairs(True, slots, state, window, tables, above, row, begin, end)
+    decode_any_pairs(True, lanes, state, window, tables, above, row, begin, end)
 
 
 @instruction(cpu=lambda: pairs_decoder(False))
-def decode_pairs(slots, state, window, tables, above, row, begin, end):
+def decode_pairs(lanes, state, window, tables, above, row, begin, end):
     """Decode the pairs of quads `begin` to `end` of a row that is not the first, of every slot."""
-    decode_any_pairs(False, slots, state, window, tables, above, row, begin, end)
+    decode_any_pairs(False, lanes, state, window, tables, above, row, begin, end)
 
 
-@device_function
-def find_contexts(slots, row, above, end):
-    """Write what a row of quads adds to the contexts of the quads below, `end` words of it.
-
-    `row` begins with the zeros before the first quad.
-    """
-    for place in range(end):
+@inline_function
+def find_contexts(lanes, row, above, width):
+    """Write what a row of quads adds to the contexts of the quads below; `row` begins with zeros before the first."""
+    slots, first_slot, last_slot = lanes
+    # Either all slots take part, whose places follow one another, or one.
+    step = _ONE if last_slot - first_slot == slots else slots
+    for place in range(first_slot, width * slots, step):
         left = row[place]
         middle = row[place + slots]
         right = row[place + uint64(2) * slots]
@@ -121,38 +122,55 @@ def find_contexts(slots, row, above, end):
         above[place] = ((west & _BIT) << uint32(7)) | ((east & _BIT) << uint32(9))
 
 
-@device_function
-def decode_quads(slots, width, rows, state, data, window, tables, contexts, row, quads, stride):
-    """Decode all quads of the codeblocks of a group: `width` and `rows` count quads; `rows` are the most of a slot.
-
-    A word a quad is written to `quads`, row by row, `stride` words a slot.
-    """
+@inline_function
+def begin_rows(lanes, width, contexts, row):
+    """Prepare the buffers for the first row."""
+    slots, first_slot, last_slot = lanes
     even = width + (width & _ONE)
-    for place in range((even + uint64(2)) * slots):
-        row[place] = uint32(0)
-    for place in range(even * slots):
-        contexts[place] = uint32(0)
-    for slot in range(slots):
-        if width < even:
-            contexts[width * slots + slot] = uint32(OUTSIDE)
-    pairs = even >> _ONE
+    for quad in range(even + uint64(2)):
+        for slot in range(first_slot, last_slot):
+            row[quad * slots + slot] = uint32(0)
+    for quad in range(even):
+        for slot in range(first_slot, last_slot):
+            contexts[quad * slots + slot] = uint32(OUTSIDE) if quad == width else uint32(0)
+
+
+@inline_function
+def decode_quads(lanes, width, rows, state, data, window, tables, buffers):
+    """Decode all quads of the codeblocks of a group.
+
+    Parameters
+    ----------
+    lanes : tuple
+        Number of slots, of which those from the second number on before the third are decoded.
+    width, rows : uint64
+        Quads of a row, and rows: the most of a slot.
+    state, data, window, tables : array
+        State of the slots, codeword segments, VLC bits, and `decode_tables`.
+    buffers : tuple
+        Contexts and words of a row; the array where words of quads are written, and its words a slot.
+    """
+    slots, first_slot, last_slot = lanes
+    contexts, row, quads, stride = buffers
+    begin_rows(lanes, width, contexts, row)
+    pairs = (width + _ONE) >> _ONE
     for number in range(rows):
-        for slot in range(slots):
+        for slot in range(first_slot, last_slot):
             state[uint64(LEFT) * slots + slot] = _ZERO
         for begin in range(_ZERO, pairs, uint64(CHUNK_PAIRS)):
             end = min(pairs, begin + uint64(CHUNK_PAIRS))
-            for slot in range(slots):
+            for slot in range(first_slot, last_slot):
                 if state[uint64(EVENTS) * slots + slot] < uint64(1 << MOST_EVENTS):
                     read_events(state, slots, slot, data)
             if number == _ZERO:
-                decode_first_pairs(slots, state, window, tables, contexts, row[slots:], begin, end)
+                decode_first_pairs(lanes, state, window, tables, contexts, row[slots:], begin, end)
             else:
-                decode_pairs(slots, state, window, tables, contexts, row[slots:], begin, end)
-        for slot in range(slots):
+                decode_pairs(lanes, state, window, tables, contexts, row[slots:], begin, end)
+        for slot in range(first_slot, last_slot):
             if number + _ONE == state[uint64(ROWS) * slots + slot]:
                 state[uint64(STOP) * slots + slot] = state[uint64(POSITION) * slots + slot]
-        find_contexts(slots, row, contexts, width * slots)
-        for slot in range(slots):
-            first = slot * stride + number * width
+        find_contexts(lanes, row, contexts, width)
+        for slot in range(first_slot, last_slot):
+            first = (slot - first_slot) * stride + number * width
             for quad in range(width):
                 quads[first + quad] = row[(quad + _ONE) * slots + slot]

@@ -87,6 +87,27 @@ def smaller(first, second):
 
 
 @inline_function
+def find_quad_lengths(word, left, next_left, last_right, right):
+    """Return how many bits each sample of a quad has, a byte each, and the bound of their exponents.
+
+    After the quad's word come the leading zeros of the values above: of the quad's left sample and the next quad's, of
+    the right sample of the quad before and of the quad's.
+    """
+    zeros = smaller(smaller(last_right, left), smaller(right, next_left))
+    predicted = uint32(uint32(31) - smaller(zeros, uint32(30))) if word & uint32(SEVERAL) else _BIT
+    bound = uint32(predicted + uint32(uint32(word >> uint32(RESIDUAL_SHIFT)) & uint32(63)))
+    significant = uint32(uint32(word >> uint32(RHO_SHIFT)) & _EACH_BYTE)
+    return uint32(significant * bound - uint32(uint32(word >> uint32(KNOWN_SHIFT)) & _EACH_BYTE)), bound
+
+
+@inline_function
+def sum_bytes(lengths):
+    """Return the sum of four bytes, which is below 256."""
+    pairs = uint32(lengths + uint32(lengths >> uint32(16)))
+    return uint32(uint32(pairs + uint32(pairs >> uint32(8))) & _BYTE)
+
+
+@inline_function
 def find_lengths(words, width):
     """Write how many bits each sample of a row has, four bytes a quad, and how many each quad.
 
@@ -98,18 +119,12 @@ def find_lengths(words, width):
     largest = _NONE
     for block in range(_ZERO, width, _STEP):
         for quad in range(block, block + _STEP):
-            word = words[uint64(QUADS) + quad]
-            zeros = smaller(
-                smaller(words[uint64(RIGHT_ZEROS) + quad], words[uint64(LEFT_ZEROS + 1) + quad]),
-                smaller(words[uint64(RIGHT_ZEROS + 1) + quad], words[uint64(LEFT_ZEROS + 2) + quad]),
-            )
-            predicted = uint32(uint32(31) - smaller(zeros, uint32(30))) if word & uint32(SEVERAL) else _BIT
-            bound = uint32(predicted + uint32(uint32(word >> uint32(RESIDUAL_SHIFT)) & uint32(63)))
-            significant = uint32(uint32(word >> uint32(RHO_SHIFT)) & _EACH_BYTE)
-            lengths = uint32(significant * bound - uint32(uint32(word >> uint32(KNOWN_SHIFT)) & _EACH_BYTE))
-            pairs = uint32(lengths + uint32(lengths >> uint32(16)))
+            lengths, bound = find_quad_lengths(
+                words[uint64(QUADS) + quad], words[uint64(LEFT_ZEROS + 1) + quad], words[uint64(LEFT_ZEROS + 2) + quad],
+                words[uint64(RIGHT_ZEROS) + quad], words[uint64(RIGHT_ZEROS + 1) + quad],
+            )  # fmt: skip
             words[uint64(LENGTHS) + quad] = lengths
-            words[uint64(TOTALS) + quad] = uint32(uint32(pairs + uint32(pairs >> uint32(8))) & _BYTE)
+            words[uint64(TOTALS) + quad] = sum_bytes(lengths)
             largest = larger(largest, bound)
     return largest
 
@@ -127,7 +142,7 @@ def as_coefficient(value, word, sample, up, middle):
     """Return the coefficient of a value, the magnitude less one and its sign."""
     magnitude = uint32(uint32(uint32(value >> _BIT) << uint32(up & _SHIFTS)) + middle)
     magnitude = magnitude if word & uint32(1 << RHO_SHIFT << 8 * sample) else _NONE
-    return uint32(_NONE - magnitude) if value & _BIT else magnitude
+    return uint32(uint32(~magnitude) + _BIT) if value & _BIT else magnitude
 
 
 @inline_function
