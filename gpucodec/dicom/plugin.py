@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pydicom.pixels.decoders.base import get_decoder
-from pydicom.pixels.encoders.base import get_encoder
-
 from gpucodec.codecs.base import DecodeRequest, EncodeRequest
 from gpucodec.codecs.dispatch import consider
 from gpucodec.codecs.formats import FORMATS, Family
 from gpucodec.codecs.options import EncodeOptions
+from gpucodec.dicom.plugin_coders import find_decoder, find_encoder, forget_encoders
 from gpucodec.dicom.plugin_decode import decode_frame
 from gpucodec.dicom.plugin_encode import encode_frame
 from gpucodec.dicom.plugin_runner import LABEL
@@ -34,9 +32,7 @@ _LIBRARY = {
 # What pydicom names when the plugin cannot serve a transfer syntax here.
 DECODER_DEPENDENCIES = {uid: ("numpy", *_LIBRARY[entry.family]) for uid, entry in FORMATS.items()}
 ENCODER_DEPENDENCIES = {
-    uid: ("numpy", *_LIBRARY[entry.family])
-    for uid, entry in FORMATS.items()
-    if entry.family not in (Family.JPEG, Family.HTJ2K)
+    uid: ("numpy", *_LIBRARY[entry.family]) for uid, entry in FORMATS.items() if entry.family is not Family.JPEG
 }
 
 # A frame that every transfer syntax may carry.
@@ -47,7 +43,9 @@ def register() -> None:
     """Make pydicom know the plugin ``"gpucodec"``; again if it already does, which changes nothing.
 
     It is added to the encoder and the decoder of every transfer syntax that some backend here serves, behind the
-    plugins that pydicom already has: name it to use it.
+    plugins that pydicom already has: name it to use it. pydicom has no encoders of HTJ2K; it gets them, see
+    `gpucodec.dicom.plugin_coders`. Its ``Dataset.compress`` hands `j2k_cr` and `j2k_psnr` on for JPEG 2000 alone: for
+    HTJ2K they are called `compression_ratios` and `signal_noise_ratios` there.
 
     Examples
     --------
@@ -66,9 +64,11 @@ def register() -> None:
 
 def unregister() -> None:
     """Make pydicom forget the plugin ``"gpucodec"``; nothing happens if it does not know it."""
-    for coder, _ in _coders():
-        if LABEL in coder.available_plugins:
-            coder.remove_plugin(LABEL)
+    for uid in FORMATS:
+        for coder in (find_encoder(uid, make=False), find_decoder(uid)):
+            if coder is not None and LABEL in coder.available_plugins:
+                coder.remove_plugin(LABEL)
+    forget_encoders()
 
 
 def is_available(uid: str) -> bool:
@@ -78,17 +78,13 @@ def is_available(uid: str) -> bool:
 
 def _coders() -> Iterator[tuple[Any, str]]:
     """Yield pydicom's encoders and decoders that the plugin serves, each with the name of its function."""
-    for find, serves, function in (
-        (get_encoder, _can_encode, encode_frame.__name__),
-        (get_decoder, _can_decode, decode_frame.__name__),
-    ):
-        for uid in FORMATS:
-            try:
-                coder = find(uid)
-            except NotImplementedError:
-                continue  # this pydicom has no coder of that transfer syntax to add to
-            if serves(uid):
-                yield coder, function
+    for uid in FORMATS:
+        encoder = find_encoder(uid, make=True) if _can_encode(uid) else None
+        if encoder is not None:
+            yield encoder, encode_frame.__name__
+        decoder = find_decoder(uid) if _can_decode(uid) else None
+        if decoder is not None:
+            yield decoder, decode_frame.__name__
 
 
 def _can_encode(uid: str) -> bool:
