@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from gpucodec.backends import KERNEL_BACKENDS, Executor, executor, why_unavailable
 from gpucodec.codecs.base import Codec, DecodeRequest, EncodeRequest
@@ -17,8 +18,11 @@ from gpucodec.codecs.formats import Family
 from gpucodec.codecs.jpeg2000_block_decoding import decode_ebcot
 from gpucodec.codecs.jpeg2000_decode import decode_batch, decode_components, why_not_codestreams
 from gpucodec.codecs.jpeg2000_encode import encode_portion, portions
+from gpucodec.codecs.jpeg2000_reading import CodedBlocks
 from gpucodec.codecs.options import DecodeOptions, EncodeOptions
 from gpucodec.codestream.j2k_parameters import CodingParameters
+from gpucodec.codestream.j2k_plan import DecodingPlan
+from gpucodec.codestream.j2k_segments import HIGH_THROUGHPUT
 from gpucodec.errors import ParameterError
 from gpucodec.frames import FrameBatch, FrameSpec
 
@@ -82,11 +86,22 @@ class Jpeg2000Codec(Codec):
         UnsupportedError
             If a codestream has what is not decoded here.
         """
-        return decode_batch(executor(self.backend), codestreams, request, decode_ebcot)
+        return decode_batch(executor(self.backend), codestreams, request, _decode_blocks)
 
     def decode_components(self, codestream: bytes, options: DecodeOptions) -> list[np.ndarray[Any, Any]]:
         """Decode one codestream's components, each at its own size; see `gpucodec.decode_components`."""
-        return decode_components(executor(self.backend), codestream, options, decode_ebcot)
+        return decode_components(executor(self.backend), codestream, options, _decode_blocks)
+
+
+def _decode_blocks(
+    where: Executor, plan: DecodingPlan, coded: CodedBlocks, num_frames: int, coefficients: Any
+) -> npt.NDArray[np.int32]:
+    """Decode codeblocks of Part 1, or of either kind: there may be HTJ2K under JPEG 2000's transfer syntaxes."""
+    if (plan.blocks.reshape(-1, 8)[:, 5] & HIGH_THROUGHPUT).any():
+        from gpucodec.codecs.htj2k_block_decoding import decode_any
+
+        return decode_any(where, plan, coded, num_frames, coefficients)
+    return decode_ebcot(where, plan, coded, num_frames, coefficients)
 
 
 def parameters_for(spec: FrameSpec, options: EncodeOptions) -> CodingParameters:

@@ -209,7 +209,7 @@ class _Decoding:
         coded = read_codeblocks(where, plan, described, frame)
         size = count * plan.num_coefficients
         keep = size * 4 <= _KEPT_BYTES
-        coefficients = where.scratch("coefficients", size, np.int32) if keep else where.empty(size, np.int32)
+        coefficients = where.scratch("coefficients", size, np.int32) if keep else where.temporary(size, np.int32)
         status = self.decode_blocks(where, plan, coded, count, coefficients)
         _check_blocks(plan, coded, status, frame)
         del coded

@@ -21,6 +21,8 @@ __all__ = ["CodedBlocks", "read_codeblocks"]
 Longs = npt.NDArray[np.int64]
 
 _MAX_CHUNKS = (1 << 31) - 1
+# More bytes are given back as soon as the codeblocks are decoded.
+_KEPT_BYTES = 1 << 19
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -179,7 +181,8 @@ class _Reading:
         first_segment = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
         ends = np.cumsum(lengths) + collect.PADDING
         num_segments, num_bytes = int(first_segment[-1]), int(ends[-1]) if number else collect.PADDING
-        data = where.scratch("codeblock_data", num_bytes, np.uint8)
+        keep = num_bytes <= _KEPT_BYTES
+        data = where.scratch("codeblock_data", num_bytes, np.uint8) if keep else where.temporary(num_bytes, np.uint8)
         segment_begins = where.empty(max(1, num_segments), np.int64)
         segments = where.empty(max(1, num_segments) * 2, np.int32)
         first_segment = where.upload(first_segment)

@@ -85,14 +85,16 @@ def mutated(codestream: bytes, rng: np.random.Generator) -> bytes:
     return bytes(data)
 
 
-def _recoded(codestream: bytes, precision: int, levels: int | None) -> bytes:
-    """Return a codestream with another precision, and with another number of levels; what is in it does not matter."""
+def _recoded(codestream: bytes, precision: int, levels: int | None, style: int | None) -> bytes:
+    """Return a codestream with another precision, and other levels or another codeblock style; it may be nonsense."""
     data = bytearray(codestream)
     siz, cod = data.index(b"\xff\x51"), data.index(b"\xff\x52")
     for component in range(int.from_bytes(data[siz + 38 : siz + 40], "big")):
         data[siz + 40 + 3 * component] = precision - 1
     if levels is not None:
         data[cod + 9] = levels
+    if style is not None:
+        data[cod + 12] = style
     return bytes(data)
 
 
@@ -152,9 +154,9 @@ def run(count: int, seed: int, codec: Jpeg2000Codec | None = None) -> Counter[st
     ]
     for codestream, components in streams:  # compiles what is not compiled yet
         for precision in (8, 16, 24):
-            for levels in (None, 0):
+            for levels, style in ((None, None), (0, None), (None, 0x40), (None, 0xC0)):
                 with suppress(RuntimeError):
-                    check(codec, _recoded(codestream, precision, levels), components, options)
+                    check(codec, _recoded(codestream, precision, levels, style), components, options)
     before = _peak()
     outcomes: Counter[str] = Counter()
     for index in range(count):
