@@ -23,6 +23,7 @@ from gpucodec.codestream.j2k_walk import decisive_segments, identity, main_segme
 __all__ = ["MAX_BITPLANES", "Codestream", "read_codestream"]
 
 MAX_BITPLANES = 31
+_MAX_SHIFTED_BITPLANES = 62
 _MAX_PRECISION = 31
 _PART_2 = 0x8000  # of Rsiz
 _SOC_SIZ = b"\xff\x4f\xff\x51"
@@ -149,11 +150,21 @@ def _remember(key: bytes, data: bytes, start: int, segments: list[Segment], end:
 
 def _too_many_bitplanes(parameters: TileParameters) -> list[str]:
     """Return a reason where a subband may have more magnitude bit-planes than kernels hold, (E-2) and H.1."""
-    most = 0
-    pairs = zip(parameters.quantizations, parameters.roi_shifts, strict=True)
-    for quantization, shift in set(pairs):
-        most = max(most, quantization.guard_bits + max(quantization.exponents) - 1 + shift)
-    return [f"{most} magnitude bit-planes are more than {MAX_BITPLANES}"] if most > MAX_BITPLANES else []
+    reasons = []
+    for coding, quantization, shift in set(
+        zip(parameters.codings, parameters.quantizations, parameters.roi_shifts, strict=True)
+    ):
+        planes = quantization.guard_bits + max(quantization.exponents) - 1
+        # Half a step is told beside an irreversible coefficient's bits.
+        most = MAX_BITPLANES - (not coding.reversible)
+        all_at_once = most if coding.codeblock_style & HIGH_THROUGHPUT else _MAX_SHIFTED_BITPLANES
+        if planes > most:
+            reasons.append(f"{planes} magnitude bit-planes are more than {most}")
+        elif planes + shift > all_at_once:
+            reasons.append(
+                f"{planes + shift} magnitude bit-planes with a region of interest are more than {all_at_once}"
+            )
+    return sorted(reasons)
 
 
 def _with_tile_parts(data: bytes, start: int, main: _Main, end: int, packed: PackedHeaders) -> Codestream:

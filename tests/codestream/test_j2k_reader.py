@@ -19,6 +19,9 @@ from tests.reference.tiles import Component
 ONE = Component(1, 1, 3, 6, 6, ((15, 15),) * 4)
 
 
+HT = Component(1, 1, 3, 6, 6, ((15, 15),) * 4, 0x40)
+
+
 def several(parts: list[bytes], *, main: bytes = b"", end: bytes = EOC, number: int = 1) -> bytes:
     """Return a codestream of 2 x 2 tiles of 8 x 8 samples made of these tile-parts."""
     header = SOC + siz((0, 0, 16, 16), (0, 0, 8, 8), [(7, 1, 1)] * number) + cod(ONE) + qcd(3) + main
@@ -114,7 +117,10 @@ def test_wide_component_numbers() -> None:
         (segment(0xFF50, struct.pack(">IHH", 1 << 17 | 1 << 30, 0, 0)), "Part 2 of"),
         (qcd(3, guard_bits=7, exponent=25), None),
         (qcd(3, guard_bits=7, exponent=26), "32 magnitude bit-planes"),
-        (qcd(3, guard_bits=2, exponent=25) + segment(0xFF5E, b"\x00\x00\x06"), "32 magnitude bit-planes"),
+        (qcd(3, guard_bits=7, exponent=25) + segment(0xFF5E, b"\x00\x00\x1f"), None),
+        (qcd(3, guard_bits=7, exponent=25) + segment(0xFF5E, b"\x00\x00\x20"), "63 magnitude bit-planes with a region"),
+        (coc(0, HT) + qcd(3, 2, 25) + segment(0xFF5E, b"\x00\x00\x05"), None),
+        (coc(0, HT) + qcd(3, 2, 25) + segment(0xFF5E, b"\x00\x00\x06"), "32 magnitude bit-planes with a region"),
     ],
 )
 def test_what_is_legal_but_too_much_is_told(main: bytes, reason: str | None) -> None:
