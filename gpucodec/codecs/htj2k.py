@@ -14,7 +14,8 @@ from gpucodec.backends import KERNEL_BACKENDS, executor, why_unavailable
 from gpucodec.codecs.base import Codec, DecodeRequest, EncodeRequest
 from gpucodec.codecs.formats import Family
 from gpucodec.codecs.htj2k_block_decoding import decode_any
-from gpucodec.codecs.htj2k_encode import encode_batch
+from gpucodec.codecs.htj2k_encode import encode_lossless
+from gpucodec.codecs.htj2k_quality import encode_lossy
 from gpucodec.codecs.jpeg2000_decode import decode_batch, decode_components, why_not_codestreams
 from gpucodec.codecs.options import DecodeOptions, EncodeOptions
 from gpucodec.codestream.j2k_parameters import CodingParameters, ProgressionOrder
@@ -68,7 +69,8 @@ class Htj2kCodec(Codec):
     def encode_batch(self, batch: FrameBatch, request: EncodeRequest) -> list[bytes]:
         """Encode frames; lossless unless the options have a compression ratio or a signal-to-noise ratio."""
         parameters = parameters_for(request.spec, request.options, request.transfer_syntax_uid)
-        return encode_batch(executor(self.backend), batch, parameters)
+        encode = encode_lossless if parameters.reversible else encode_lossy
+        return encode(executor(self.backend), batch, parameters)
 
     def decode_batch(self, codestreams: Sequence[bytes], request: DecodeRequest) -> FrameBatch:
         """Decode codestreams, as `gpucodec.codecs.jpeg2000.Jpeg2000Codec.decode_batch` does."""

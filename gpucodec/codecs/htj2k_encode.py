@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from gpucodec.backends import Executor
 from gpucodec.codecs.htj2k_blocks import HtBlockCoder
-from gpucodec.codecs.htj2k_rates import GUARD_BITS, lossless_quantizer
+from gpucodec.codecs.htj2k_rates import guard_bits, lossless_quantizer
 from gpucodec.codecs.jpeg2000_blocks import Planned
 from gpucodec.codecs.jpeg2000_encode import assembled, headers, portions, transformed
-from gpucodec.codecs.jpeg2000_packets import Tier2
-from gpucodec.codecs.jpeg2000_rates import Quantizer
+from gpucodec.codecs.jpeg2000_packets import Packets, Tier2
+from gpucodec.codecs.jpeg2000_rates import SLACK, Quantizer
 from gpucodec.codestream.j2k_geometry import plane_geometry
+from gpucodec.codestream.j2k_markers import EOC
 from gpucodec.codestream.j2k_parameters import CodingParameters
 from gpucodec.frames import FrameBatch, FrameSpec
 
-__all__ = ["encode_batch", "encode_quantized"]
+__all__ = ["Coded", "code", "encode_lossless"]
 
 
-def encode_batch(where: Executor, batch: FrameBatch, parameters: CodingParameters) -> list[bytes]:
-    """Encode frames.
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """Some frames that are coded and laid out; the next that are coded on this thread take their memory."""
+
+    where: Executor
+    tier2: Tier2
+    packets: Packets
+    headers: list[bytes]
+
+    def sizes(self) -> list[int]:
+        """Return the bytes of each codestream."""
+        lengths = self.packets.lengths.tolist()
+        return [len(header) + length + len(EOC) for header, length in zip(self.headers, lengths, strict=True)]
+
+    def codestreams(self) -> list[bytes]:
+        """Return the codestreams."""
+        return assembled(self.where, self.tier2, self.packets, self.headers)
+
+
+def encode_lossless(where: Executor, batch: FrameBatch, parameters: CodingParameters) -> list[bytes]:
+    """Encode frames without loss.
 
     Parameters
     ----------
@@ -35,14 +56,12 @@ def encode_batch(where: Executor, batch: FrameBatch, parameters: CodingParameter
     encoded: list[bytes] = []
     quantizer = lossless_quantizer(batch.spec, parameters)
     for frames, _ in portions(batch):
-        encoded.extend(encode_quantized(where, where.upload(frames), batch.spec, parameters, quantizer))
+        encoded.extend(code(where, where.upload(frames), batch.spec, parameters, quantizer).codestreams())
     return encoded
 
 
-def encode_quantized(
-    where: Executor, frames: Any, spec: FrameSpec, parameters: CodingParameters, quantizer: Quantizer
-) -> list[bytes]:
-    """Encode some frames, which lie where the kernels run, with a quantizer."""
+def code(where: Executor, frames: Any, spec: FrameSpec, parameters: CodingParameters, quantizer: Quantizer) -> Coded:
+    """Code some frames, which lie where the kernels run, with a quantizer."""
     planes = transformed(where, frames, spec, parameters, quantizer)
     geometry = plane_geometry(spec.rows, spec.columns, parameters)
     components = spec.samples_per_pixel
@@ -59,6 +78,8 @@ def encode_quantized(
     )
     shape = (spec.rows, spec.columns)
     blocks = HtBlockCoder(where, planes, len(frames) * components, shape, geometry, planned).run()
-    tier2 = Tier2(where, *shape, components, len(frames), parameters, blocks, slack=0)
+    slack = 0 if parameters.reversible else SLACK
+    tier2 = Tier2(where, *shape, components, len(frames), parameters, blocks, slack)
     packets = tier2.write_headers(blocks.passes)
-    return assembled(where, tier2, packets, headers(spec, parameters, quantizer, packets, GUARD_BITS))
+    before = headers(spec, parameters, quantizer, packets, guard_bits(parameters))
+    return Coded(where, tier2, packets, before)

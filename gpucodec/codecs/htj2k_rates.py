@@ -7,17 +7,27 @@ from functools import lru_cache
 
 import numpy as np
 
-from gpucodec.codecs.jpeg2000_rates import Quantizer
+from gpucodec.codecs import jpeg2000_rates
+from gpucodec.codecs.jpeg2000_rates import SLACK, Quantizer
 from gpucodec.codestream.j2k_parameters import CodingParameters
 from gpucodec.frames import FrameSpec
 
-__all__ = ["GUARD_BITS", "lossless_quantizer"]
+__all__ = ["guard_bits", "lossless_quantizer", "lossy_quantizer", "step_bounds"]
 
-GUARD_BITS = 1
+_LOSSLESS_GUARD_BITS = 1
 
 # What the lifting steps of the 5/3 wavelet, T.800 F.4.8.1, amount to: low-pass and high-pass filter.
 _LOW_53 = np.array([-1, 2, 6, 2, -1]) / 8
 _HIGH_53 = np.array([-1, 2, -1]) / 2
+
+# Decoders have 32 bits for a coefficient: its sign, its magnitude with what guard bits add, and half a step.
+_MOST_EXPONENT = 28
+_LARGEST_NORM = 6  # bits, of the deepest subband's at five levels
+
+
+def guard_bits(parameters: CodingParameters) -> int:
+    """Return the guard bits that are told in a codestream."""
+    return _LOSSLESS_GUARD_BITS if parameters.reversible else jpeg2000_rates.GUARD_BITS
 
 
 def lossless_quantizer(spec: FrameSpec, parameters: CodingParameters) -> Quantizer:
@@ -36,7 +46,7 @@ def lossless_quantizer(spec: FrameSpec, parameters: CodingParameters) -> Quantiz
             continue
         low, high = _gain(level, False), _gain(level, True)
         gain = (low * low, high * low, high * low, high * high)[orientation]
-        exponents.append(bits + math.ceil(math.log2(gain) - 1e-9) - GUARD_BITS)
+        exponents.append(bits + math.ceil(math.log2(gain) - 1e-9) - _LOSSLESS_GUARD_BITS)
     return Quantizer(exponents, [0] * len(exponents), None, np.array(exponents, np.int32), np.ones(len(exponents)), 0)
 
 
@@ -49,3 +59,30 @@ def _gain(level: int, is_high: bool) -> float:
         spread[::2] = taps
         taps = np.convolve(spread, _LOW_53)
     return float(np.abs(taps).sum())
+
+
+def step_bounds(spec: FrameSpec) -> tuple[float, float]:
+    """Return the base-two logarithms of the finest and the coarsest step that can be told and held."""
+    return float(spec.bits_stored + _LARGEST_NORM - _MOST_EXPONENT), float(spec.bits_stored + _LARGEST_NORM + 1)
+
+
+def lossy_quantizer(spec: FrameSpec, parameters: CodingParameters, log2_step: float) -> Quantizer:
+    """Return steps that count alike in every subband: ``2**log2_step`` units of a sample each.
+
+    HT codeblocks cannot be cut short anywhere, so it is the step that decides on the quality. It is told with 11 bits
+    of mantissa, (E-3), which is fine enough.
+    """
+    from gpucodec_kernels import quantization as q
+
+    exponents, mantissas = [], []
+    for orientation, level in q.subbands(parameters.levels):
+        # The gain cancels: R_b holds it, and so does the norm of the table.
+        fraction, exponent = math.frexp(2.0**log2_step / q.norm(q.NORMS_97, orientation, level))
+        told = spec.bits_stored - (exponent - 1)
+        exponents.append(min(max(told, 0), _MOST_EXPONENT))
+        mantissas.append(min(int((2 * fraction - 1) * 2048), 2047))
+    steps = q.step_sizes(spec.bits_stored, parameters.levels, exponents, mantissas)
+    bitplanes = np.array(exponents, np.int32) + (jpeg2000_rates.GUARD_BITS - 1 + SLACK)
+    # A step's fraction is cut off, not rounded: one bit of it is needed at least.
+    fraction_bits = min(q.FRACTION_BITS, 31 - int(bitplanes.max()))
+    return Quantizer(exponents, mantissas, steps, bitplanes, np.ones(len(exponents)), fraction_bits)

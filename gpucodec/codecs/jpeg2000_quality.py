@@ -21,7 +21,7 @@ from gpucodec.codestream.j2k_geometry import plane_geometry
 from gpucodec.codestream.j2k_parameters import CodeblockStyle, CodingParameters
 from gpucodec.frames import FrameSpec
 
-__all__ = ["allocate_for_quality"]
+__all__ = ["Measure", "allocate_for_quality"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -77,7 +77,7 @@ def allocate_for_quality(
     array
         Passes, where the kernels run: see `Tier2.allocate`.
     """
-    measure = _Measure(where, blocks, frames, spec, parameters, quantizer, planes, transform)
+    measure = Measure(where, blocks.zero_bitplanes, frames, spec, parameters, quantizer, planes, transform)
     weights = component_weights(parameters, spec.samples_per_pixel)
     finite = [layer for layer, psnr in enumerate(parameters.psnr) if psnr]
     aims = np.array([mean_error(spec, psnr - _BELOW) for psnr in parameters.psnr if psnr])
@@ -167,13 +167,13 @@ def _before_rounding(error: float) -> float:
     return high
 
 
-class _Measure:
-    """What samples lose, frame by frame."""
+class Measure:
+    """What samples lose, frame by frame; parameters are those of `allocate_for_quality`."""
 
     def __init__(
         self,
         where: Executor,
-        blocks: CodedBlocks,
+        zero_bitplanes: Any,
         frames: Any,
         spec: FrameSpec,
         parameters: CodingParameters,
@@ -181,7 +181,7 @@ class _Measure:
         planes: Any,
         transform: Callable[[], Any],
     ) -> None:
-        self.where, self.blocks, self.spec, self.parameters = where, blocks, spec, parameters
+        self.where, self.zero_bitplanes, self.spec, self.parameters = where, zero_bitplanes, spec, parameters
         self.quantizer, self.transform = quantizer, transform
         self.coefficients: Callable[[], Any] = lambda: planes
         self.geometry = plane_geometry(spec.rows, spec.columns, parameters)
@@ -224,7 +224,7 @@ class _Measure:
         self.where.launch(
             reconstruct.reconstruct_codeblock, len(frames) * of_frame, self.where.upload(np.array(frames, np.int32)),
             coefficients, spec.rows * spec.columns, spec.columns, self.table, num_blocks, of_frame, layer,
-            self.parameters.num_layers, self.quantizer.fraction_bits, self.blocks.zero_bitplanes, layer_passes, causal,
+            self.parameters.num_layers, self.quantizer.fraction_bits, self.zero_bitplanes, layer_passes, causal,
             decoded,
         )  # fmt: skip
         if not small:
