@@ -89,6 +89,18 @@ def store_halves(lines, even, odd, left, right, output, at, pixels, lowest, high
 
 
 @device_function
+def store_pixels(lines, line, apart, right, output, at, lowest, highest, half, base):
+    """Store an even number of pixels of three components that lie beside each other."""
+    for pair in range(right >> uint64(1)):
+        to = uint64(at + pair * uint64(6))
+        for component in range(3):
+            even = uint64(line + pair + uint64(component) * apart)
+            output[to + uint64(component)] = finished(lines[even], lowest, highest, half, base)
+            odd = lines[even + uint64(items_of.HALF)]
+            output[to + uint64(component) + uint64(3)] = finished(odd, lowest, highest, half, base)
+
+
+@device_function
 def interleave(lines, even, odd, left, right, lows, at):
     """Write the samples from `left`, 0 or 1, to `right` of a row to a plane."""
     if left == uint64(1):
@@ -118,14 +130,20 @@ def emit_row(
     pixels = field(items, item, items_of.OUT_PIXEL)
     step = field(items, item, items_of.OUT_COMPONENT)
     base = int32(items[item + uint64(items_of.BASE)])
-    for component in range(field(items, item, items_of.COMPONENTS)):
+    components = field(items, item, items_of.COMPONENTS)
+    is_even = left == uint64(0) and (right & uint64(1)) == uint64(0)
+    if components == uint64(3) and pixels == uint64(3) and step == uint64(1) and is_even:
+        store_pixels(lines, line, apart, right, output, frame + at, lowest, highest, half, base)
+        return
+    for component in range(components):
         even = uint64(line + component * apart)
         to = uint64(at + component * step)
         if to_lows != int32(0):
             interleave(lines, even, even + uint64(items_of.HALF), left, right, lows, low_frame + to)
         else:
             store_halves(
-                lines, even, even + uint64(items_of.HALF), left, right, output, frame + to, pixels, lowest, highest, half, base
+                lines, even, even + uint64(items_of.HALF), left, right, output, frame + to, pixels,
+                lowest, highest, half, base,
             )  # fmt: skip
 
 
