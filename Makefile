@@ -41,6 +41,8 @@ bounds: $(VENV)/.installed-test
 fuzz: $(VENV)/.installed-test
 	$(BIN)/python -m tests.fuzz
 	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m tests.fuzz.jpegls
+	$(BIN)/python -m tests.fuzz.jpeg2000 100000
+	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m tests.fuzz.jpeg2000
 	$(BIN)/python -m tests.fuzz.jpegls_sweep
 
 # Ends with 1 if gpucodec is slower than in the result that is kept; the new one is kept in any case.
