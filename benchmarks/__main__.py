@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import jpeg2000, jpeg2000_decoding, jpegls, rle, wavelet
+from benchmarks import htj2k, jpeg2000, jpeg2000_decoding, jpegls, rle, wavelet
 from gpucodec.comparison.environment import environment
 
 _CODECS: dict[str, Callable[[tuple[int, ...], int], Iterator[dict[str, Any]]]] = {
@@ -23,6 +23,7 @@ _CODECS: dict[str, Callable[[tuple[int, ...], int], Iterator[dict[str, Any]]]] =
     "jpegls": jpegls.rows,
     "jpeg2000": jpeg2000.rows,
     "jpeg2000-decoding": jpeg2000_decoding.rows,
+    "htj2k": htj2k.rows,
     "wavelet": wavelet.rows,
 }
 _RESULTS = Path(__file__).parent / "results"

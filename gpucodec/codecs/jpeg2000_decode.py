@@ -244,6 +244,10 @@ _WRONG_BLOCKS = {
     2: "a codeblock has more bit-planes than its subband can have",
     3: "a codeblock has more coding passes than its bit-planes",
     4: "the bytes of a codeblock's segments are not there",
+    # Those of HT codeblocks alone
+    5: "a codeblock is larger than 4096 samples, or than 1024 a side",
+    6: "an HT codeblock tells lengths of its parts that it cannot have",
+    7: "an HT codeblock's codewords go beyond its bytes, or beyond its bit-planes",
 }
 
 
