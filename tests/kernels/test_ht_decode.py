@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from openjpeg import utils as openjpeg
 
 from gpucodec.backends import Executor
+from tests.kernels.test_ht_encode import code_one
 from tests.reference import dwt, ht, packets, single_codeblock
 
 pytestmark = pytest.mark.kernel
@@ -116,6 +117,61 @@ def test_what_openjph_codes_is_decoded(
     for block, plane in zip(found, planes, strict=True):
         assert (plane == expected[block.y : block.y + block.height, block.x : block.x + block.width]).all()
     assert (status == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "bits"),
+    [((4, 1024), 12), ((1024, 4), 9), ((3, 1023), 5), ((1023, 3), 7), ((1, 1), 30), ((2, 1), 1), ((64, 64), 30),
+     ((5, 33), 16), ((128, 32), 26), ((32, 128), 14)],
+)  # fmt: skip
+def test_any_shape_and_precision(where: Executor, shape: tuple[int, int], bits: int) -> None:
+    if simulator_enabled():
+        shape = (min(shape[0], 5), min(shape[1], 9))
+    rng = np.random.default_rng(bits)
+    # Magnitudes of every length, so that bounds and short and long rows differ.
+    block = rng.integers(-(1 << bits) + 1, 1 << bits, shape) >> rng.integers(0, bits + 1, shape)
+    block[0, 0] = 1
+    coded = code_one(where, block.astype(np.int32), bits)
+    job = Job(shape[1], shape[0], bits - 1, [(1, coded.data(0))], bits)
+    (plane, other), status = launch(where, [job, job])
+    assert (status == 0).all()
+    assert (plane == block).all()
+    assert (other == block).all()
+
+
+@pytest.mark.parametrize(("bits", "reversible"), [(31, True), (30, False)])
+def test_the_highest_precisions_fit(where: Executor, bits: int, reversible: bool) -> None:
+    rng = np.random.default_rng(bits)
+    below = bits - 20
+    block = rng.integers(-(1 << 20) + 1, 1 << 20, (3, 6))
+    coded = code_one(where, block.astype(np.int32), 20)
+    (plane,), status = launch(where, [Job(6, 3, 19, [(1, coded.data(0))], bits, reversible=reversible)])
+    doubled = np.sign(block) * ((2 * abs(block) + 1) << below)
+    assert (status == 0).all()
+    assert (plane == (doubled // 2 if reversible else doubled)).all()
+
+
+def test_what_cannot_be_decoded_is_told_and_cleared(where: Executor) -> None:
+    good = (1, code_one(where, np.full((2, 2), 3, np.int32), 8).data(0))
+    jobs = [
+        Job(2, 2, 7, [good], 8),
+        Job(2, 2, 8, [good], 8),
+        Job(2, 2, 3, [good], 32),
+        Job(2, 2, 3, [good], 31, reversible=False),
+        Job(2, 2, 7, [(1, b"\x00")], 8),
+        Job(2, 2, 7, [(1, b"\x01\x00")], 8),
+        Job(2, 2, 7, [(1, b"\xff\xff\xff")], 8),
+        Job(2, 2, 8, [], 8),
+        Job(2, 2, 7, [good], 8, is_ht=False),
+    ]
+    planes, status = launch(where, jobs)
+    assert status.tolist() == [
+        decode.STATUS_OK, decode.STATUS_BITPLANES, decode.STATUS_BITPLANES, decode.STATUS_BITPLANES,
+        decode.STATUS_LENGTHS, decode.STATUS_LENGTHS, decode.STATUS_LENGTHS, decode.STATUS_OK, GUARD,
+    ]  # fmt: skip
+    assert (planes[0] == 3).all()
+    assert all((plane == 0).all() for plane in planes[1:-1])
+    assert (planes[-1] == GUARD).all()
 
 
 def refinement_bytes(rng: np.random.Generator, length: int) -> bytes:

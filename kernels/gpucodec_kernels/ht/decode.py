@@ -62,7 +62,22 @@ from gpucodec_kernels.ht.decode_jobs import (
     width_in_quads,
 )
 from gpucodec_kernels.ht.decode_quads import decode_quads
-from gpucodec_kernels.ht.decode_samples import ROW, ROW_WORDS, decode_samples
+from gpucodec_kernels.ht.decode_samples import (
+    FAILED,
+    FILLED,
+    MIDDLE,
+    MOST,
+    ROW,
+    ROW_WORDS,
+    TASK_FIELDS,
+    TASK_HEIGHT,
+    TASK_PLACE,
+    TASK_POSITION,
+    TASK_STRIDE,
+    TASKS,
+    UP,
+    decode_samples,
+)
 from gpucodec_kernels.ht.decode_streams import NUM_BITS, NUM_FIELDS, STOP, destuff_magsgn
 from gpucodec_kernels.ht.decode_tables import decode_tables
 from gpucodec_kernels.ht.decode_threads import (
@@ -95,12 +110,14 @@ __all__ = [
 ]
 
 SLOTS = LANES
-WINDOW_BYTES = SLOTS * VLC_BYTES + MAGSGN_ROOM + 32
-NUM_WORDS = SLOTS * (2 * ROW_QUADS + SLOT_QUADS) + ROW_WORDS
-NUM_STATES = SLOTS * NUM_FIELDS + ROW
+MAGSGN_BYTES = MAGSGN_ROOM + 64
+WINDOW_BYTES = SLOTS * VLC_BYTES + TASKS * MAGSGN_BYTES
+NUM_WORDS = SLOTS * (2 * ROW_QUADS + SLOT_QUADS) + TASKS * ROW_WORDS
+_TASK_STATES = 64  # room for the fields of tasks
+NUM_STATES = SLOTS * NUM_FIELDS + _TASK_STATES + TASKS * ROW
 MOST_THREADS = 65536  # codeblocks of a launch on GPUs: about 12 kB of scratch each
 
-_ZERO = uint64(0)
+_ZERO, _ONE = uint64(0), uint64(1)
 
 
 def group_codeblocks(
@@ -136,30 +153,42 @@ def _runs(values: npt.NDArray[np.int32]) -> list[tuple[int, int]]:
 
 
 @device_function
-def finish_slot(slot, job, source, quads, window, words, state, coefficients, status):
-    """Decode the samples of a codeblock whose quads are decoded, or write zeros."""
+def begin_task(slot, job, source, window, state, task):
+    """Prepare the decoding of a codeblock's samples; return the rows of quads to decode."""
     slots = uint64(SLOTS)
-    result, (active, begin, suffix, _) = check_job(job, source)
+    task[TASK_HEIGHT] = _ZERO
+    task[FAILED] = _ONE
+    if job < int64(0):
+        return _ZERO
+    _, (active, begin, suffix, _) = check_job(job, source)
+    used = state[uint64(STOP) * slots + slot] - slot * uint64(8 * VLC_BYTES)
+    if not active or used > state[uint64(NUM_BITS) * slots + slot]:
+        return _ZERO
+    most, (up, middle), _ = scale_of(job, source)
+    place, row_stride = where_it_goes(job, source)
+    task[TASK_HEIGHT] = uint64(source[6][block_of(job, source) + int64(HEIGHT)])
+    task[MOST], task[UP], task[MIDDLE] = uint64(most), uint64(up), uint64(middle)
+    task[TASK_PLACE], task[TASK_STRIDE] = uint64(place), uint64(row_stride)
+    task[FILLED] = destuff_magsgn(source[0], begin, suffix, window, uint64(MAGSGN_ROOM))
+    task[TASK_POSITION] = _ZERO
+    task[FAILED] = _ZERO
+    return (task[TASK_HEIGHT] + _ONE) >> _ONE
+
+
+@device_function
+def finish_task(job, source, task, words, coefficients, status):
+    """Do what remains when a codeblock's samples are decoded; write zeros where they are not."""
+    if job < int64(0):
+        return
+    result, (active, _, _, _) = check_job(job, source)
     if result < int32(0):
         return
-    decoded = False
-    used = state[uint64(STOP) * slots + slot] - slot * uint64(8 * VLC_BYTES)
-    if active and used <= state[uint64(NUM_BITS) * slots + slot]:
-        block = block_of(job, source)
-        shape = (uint64(source[6][block + int64(WIDTH)]), uint64(source[6][block + int64(HEIGHT)]))
-        most, scale, _ = scale_of(job, source)
-        num_bits = destuff_magsgn(source[0], begin, suffix, window, uint64(MAGSGN_ROOM))
-        place, row_stride = where_it_goes(job, source)
-        bits = state[SLOTS * NUM_FIELDS :]
-        decoded = decode_samples(
-            quads, shape, most, scale, window, num_bits, words, bits, coefficients, place, row_stride
-        )
-    if decoded:
+    if task[FAILED] == _ZERO:
         finish_job(job, source, words, coefficients, status)
-    else:
-        clear(job, source, coefficients)
-        if active:
-            status[job] = int32(STATUS_CODEWORDS)
+        return
+    clear(job, source, coefficients)
+    if active:
+        status[job] = int32(STATUS_CODEWORDS)
 
 
 @kernel(
@@ -182,6 +211,9 @@ def decode_codeblocks(
     row = mine[SLOTS * ROW_QUADS : 2 * SLOTS * ROW_QUADS]
     quads = mine[2 * SLOTS * ROW_QUADS : SLOTS * (2 * ROW_QUADS + SLOT_QUADS)]
     buffers = mine[SLOTS * (2 * ROW_QUADS + SLOT_QUADS) :]
+    samples_windows = window[SLOTS * VLC_BYTES :]
+    tasks = state[SLOTS * NUM_FIELDS : SLOTS * NUM_FIELDS + TASKS * TASK_FIELDS]
+    bits = state[SLOTS * NUM_FIELDS + _TASK_STATES :]
     for group in range(int64(lane), int64(num_groups), int64(lanes)):
         first, last = int64(groups[group]), min(int64(groups[group + 1]), int64(groups[group]) + int64(SLOTS))
         rows = _ZERO
@@ -193,11 +225,25 @@ def decode_codeblocks(
             width = width_in_quads(int64(order[first]), source)
             buffer = (contexts, row, quads, uint64(SLOT_QUADS))
             decode_quads((slots, _ZERO, slots), width, rows, state, data, window, tables, buffer)
-        for slot in range(uint64(last - first)):
-            finish_slot(
-                slot, int64(order[first + int64(slot)]), source, quads[slot * uint64(SLOT_QUADS) :],
-                window[SLOTS * VLC_BYTES :], buffers, state, coefficients, status,
-            )  # fmt: skip
+        for begin in range(_ZERO, uint64(last - first), uint64(TASKS)):
+            rows = _ZERO
+            for turn in range(TASKS):
+                number = first + int64(begin) + int64(turn)
+                job = int64(order[number]) if number < last else int64(-1)
+                its_window = samples_windows[turn * MAGSGN_BYTES : (turn + 1) * MAGSGN_BYTES]
+                task = tasks[turn * TASK_FIELDS : (turn + 1) * TASK_FIELDS]
+                rows = max(rows, begin_task(begin + uint64(turn), job, source, its_window, state, task))
+            if rows > _ZERO:
+                width = uint64(blocks[block_of(int64(order[first]), source) + int64(WIDTH)])
+                decode_samples(
+                    width, rows, quads[begin * uint64(SLOT_QUADS) :], (SLOT_QUADS, MAGSGN_BYTES), tasks, buffers,
+                    samples_windows, bits, coefficients,
+                )  # fmt: skip
+            for turn in range(TASKS):
+                number = first + int64(begin) + int64(turn)
+                job = int64(order[number]) if number < last else int64(-1)
+                task = tasks[turn * TASK_FIELDS : (turn + 1) * TASK_FIELDS]
+                finish_task(job, source, task, buffers, coefficients, status)
 
 
 def decode(

@@ -23,6 +23,9 @@ MOST_QUADS = 512  # in a row
 ROW = MOST_QUADS + 2 * STEP
 QUADS, LEFT_ZEROS, RIGHT_ZEROS, LENGTHS, TOTALS, VALUES = 0, ROW, 2 * ROW, 3 * ROW, 4 * ROW, 5 * ROW
 ROW_WORDS = 9 * ROW
+TASKS = 2  # codeblocks that take turns
+TASK_HEIGHT, MOST, UP, MIDDLE, TASK_PLACE, TASK_STRIDE, FILLED, TASK_POSITION, LARGEST, FAILED = range(10)
+TASK_FIELDS = 10
 SHORT_BOUND = 14  # four samples of so many bits are loaded at once
 
 _ZERO, _ONE = uint64(0), uint64(1)
@@ -228,62 +231,108 @@ def write_row(words, left, right, row, width):
 
 
 @device_function
-def decode_samples(quads, shape, most, scale, window, num_bits, words, bits, coefficients, place, row_stride):
-    """Decode the samples of a codeblock from the words of its quads.
-
-    Parameters
-    ----------
-    quads : array
-        uint32, a word a quad.
-    shape : tuple
-        Width and height in samples.
-    most : uint32
-        The largest bound of exponents that there may be.
-    scale : tuple
-        By how many places a magnitude goes up, and the middle of its interval, that of one included.
-    window, num_bits
-        MagSgn bits, and how many there are.
-    words, bits
-        Scratch: `ROW_WORDS` of uint32, `ROW` of uint64.
-    coefficients, place, row_stride
-        Where coefficients go.
-
-    Returns
-    -------
-    bool
-        Whether all bounds were in order; where not, decoding stops at that row.
-    """
-    width, height = shape
-    up, middle = scale
-    across = (width + _ONE) >> _ONE
+def begin_samples(words, across):
+    """Prepare the buffers of a row for a codeblock."""
     for at in range(((across + _STEP) & ~(_STEP - _ONE)) + uint64(2)):
         words[uint64(QUADS) + at] = _NONE
         words[uint64(LEFT_ZEROS) + at] = uint32(32)
         words[uint64(RIGHT_ZEROS) + at] = uint32(32)
-    position = _ZERO
-    filled = num_bits
-    for number in range((height + _ONE) >> _ONE):
-        copy_quads(words, quads[number * across : (number + _ONE) * across])
-        largest = find_lengths(words, across)
-        if largest > most:
-            return False
-        reach = position + uint64(4) * across * uint64(largest)
-        if reach > filled:
-            fill_ones(window, filled, reach)
-            filled = reach
-        top = place + int64(uint64(2) * number) * row_stride
-        end = top + int64(width)
-        for at in range(top + int64(2) * row_stride, end + int64(2) * row_stride, int64(_LINE)):
-            fetch_ahead(coefficients, at)
-            fetch_ahead(coefficients, at + row_stride)
-        if largest <= uint32(SHORT_BOUND):
-            position = load_quads(words, bits, window, position, across)
-            halve_bits(words, bits, across)
-            cut_short(words, across, up, middle)
-        else:
-            position = cut_long(words, window, position, across, up, middle)
-        write_row(words, uint64(VALUES), uint64(VALUES + 2 * ROW), coefficients[top:end], width)
-        if uint64(2) * number + _ONE < height:
-            below = coefficients[top + row_stride : end + row_stride]
-            write_row(words, uint64(VALUES + ROW), uint64(VALUES + 3 * ROW), below, width)
-    return True
+
+
+@inline_function
+def measure_row(number, across, quads, task, words, window, coefficients):
+    """Find the lengths of a row of quads; see to it that the window and the coefficients' memory are there."""
+    task[LARGEST] = _ZERO
+    if uint64(2) * number >= task[TASK_HEIGHT]:
+        return
+    copy_quads(words, quads[number * across : (number + _ONE) * across])
+    largest = uint64(find_lengths(words, across))
+    if largest > task[MOST]:
+        task[TASK_HEIGHT] = _ZERO
+        task[FAILED] = _ONE
+        return
+    task[LARGEST] = largest
+    reach = task[TASK_POSITION] + uint64(4) * across * largest
+    if reach > task[FILLED]:
+        fill_ones(window, task[FILLED], reach)
+        task[FILLED] = reach
+    row_stride = int64(task[TASK_STRIDE])
+    next_row = int64(task[TASK_PLACE]) + int64(2) * row_stride
+    for at in range(next_row, next_row + int64(uint64(2) * across), int64(_LINE)):
+        fetch_ahead(coefficients, at)
+        fetch_ahead(coefficients, at + row_stride)
+
+
+@inline_function
+def write_rows(number, width, task, words, coefficients):
+    """Write the two rows of coefficients of a row of quads."""
+    top, row_stride = int64(task[TASK_PLACE]), int64(task[TASK_STRIDE])
+    end = top + int64(width)
+    write_row(words, uint64(VALUES), uint64(VALUES + 2 * ROW), coefficients[top:end], width)
+    if uint64(2) * number + _ONE < task[TASK_HEIGHT]:
+        below = coefficients[top + row_stride : end + row_stride]
+        write_row(words, uint64(VALUES + ROW), uint64(VALUES + 3 * ROW), below, width)
+    task[TASK_PLACE] = uint64(top + int64(2) * row_stride)
+
+
+@device_function
+def decode_samples(width, rows, quads, strides, tasks, words, windows, bits, coefficients):
+    """Decode the samples of `TASKS` codeblocks of equal width from the words of their quads.
+
+    They take turns, so that what one has written to memory need not be read again at once.
+
+    Parameters
+    ----------
+    width, rows : uint64
+        Samples of a row, and rows of quads, the most of a codeblock.
+    quads : array
+        uint32, a word a quad.
+    strides : tuple
+        Of codeblocks in `quads` and in `windows`.
+    tasks : array
+        `TASK_FIELDS` numbers a codeblock: its height, 0 where there is none, the largest bound of exponents that there
+        may be, by how many places a magnitude goes up, the middle of its interval, that of one included, where its
+        coefficients go, their row stride, and the bits in its window. `FAILED` tells of a bound that is too large.
+    words, bits : array
+        Scratch: `ROW_WORDS` of uint32 and `ROW` of uint64 a codeblock.
+    windows : array
+        MagSgn bits.
+    coefficients : array
+        What is written.
+    """
+    across = (width + _ONE) >> _ONE
+    quads_stride, window_stride = strides
+    for turn in range(TASKS):
+        begin_samples(words[turn * ROW_WORDS : (turn + 1) * ROW_WORDS], across)
+    for number in range(rows):
+        for turn in range(TASKS):
+            task = tasks[turn * TASK_FIELDS : (turn + 1) * TASK_FIELDS]
+            measure_row(
+                number, across, quads[turn * quads_stride : (turn + 1) * quads_stride], task,
+                words[turn * ROW_WORDS : (turn + 1) * ROW_WORDS],
+                windows[turn * window_stride : (turn + 1) * window_stride], coefficients,
+            )  # fmt: skip
+        for turn in range(TASKS):
+            task = tasks[turn * TASK_FIELDS : (turn + 1) * TASK_FIELDS]
+            if _ZERO < task[LARGEST] <= uint64(SHORT_BOUND):
+                mine = words[turn * ROW_WORDS : (turn + 1) * ROW_WORDS]
+                window = windows[turn * window_stride : (turn + 1) * window_stride]
+                row_bits = bits[turn * ROW : (turn + 1) * ROW]
+                task[TASK_POSITION] = load_quads(mine, row_bits, window, task[TASK_POSITION], across)
+        for turn in range(TASKS):
+            if _ZERO < tasks[turn * TASK_FIELDS + LARGEST] <= uint64(SHORT_BOUND):
+                mine = words[turn * ROW_WORDS : (turn + 1) * ROW_WORDS]
+                halve_bits(mine, bits[turn * ROW : (turn + 1) * ROW], across)
+        for turn in range(TASKS):
+            task = tasks[turn * TASK_FIELDS : (turn + 1) * TASK_FIELDS]
+            mine = words[turn * ROW_WORDS : (turn + 1) * ROW_WORDS]
+            up, middle = uint32(task[UP]), uint32(task[MIDDLE])
+            if task[LARGEST] > uint64(SHORT_BOUND):
+                window = windows[turn * window_stride : (turn + 1) * window_stride]
+                task[TASK_POSITION] = cut_long(mine, window, task[TASK_POSITION], across, up, middle)
+            elif task[LARGEST] > _ZERO:
+                cut_short(mine, across, up, middle)
+        for turn in range(TASKS):
+            task = tasks[turn * TASK_FIELDS : (turn + 1) * TASK_FIELDS]
+            if task[LARGEST] > _ZERO:
+                write_rows(number, width, task, words[turn * ROW_WORDS : (turn + 1) * ROW_WORDS], coefficients)
