@@ -17,7 +17,7 @@ SOURCES = sorted([*PACKAGE.rglob("*.py"), *KERNELS.rglob("*.py")])
 _LOW = {"frames", "backends", "codestream"}
 _CODECS = {"codecs", "libraries"}
 ARROWS = {
-    "__init__": {"frames", "dicom", "transcoder"},  # the public face, loaded when a name is used
+    "__init__": {"frames", "codecs", "dicom", "transcoder"},  # the public face, loaded when a name is used
     "errors": set(),
     "frames": set(),
     "backends": set(),

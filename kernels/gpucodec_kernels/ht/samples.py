@@ -9,6 +9,7 @@ from typing import Any
 
 from numpy import int32, uint8, uint32, uint64
 
+from gpucodec_kernels.bits import leading_zeros_32
 from gpucodec_kernels.ht.layout import EXPONENT_PLANE, EXPONENTS, NARROW, STAGING, VALUES
 from gpucodec_kernels.target import device_function, inline_function, instruction
 
@@ -48,19 +49,10 @@ def _cpu_bit_length() -> Any:
     return intrinsic(bit_length)
 
 
-def _cuda_bit_length() -> Any:
-    from numba import cuda
-
-    def bit_length(value):
-        return uint32(32 - cuda.clz(int32(value)))
-
-    return cuda.jit(device=True)(bit_length)
-
-
-@instruction(cpu=_cpu_bit_length, cuda=_cuda_bit_length)
+@instruction(cpu=_cpu_bit_length)
 def bit_length(value):
     """Return how many bits a uint32 below 2**31 takes, as uint32."""
-    return uint32(int(value).bit_length())
+    return uint32(uint64(32) - leading_zeros_32(uint64(value)))
 
 
 def _cpu_prefetch() -> Any:
