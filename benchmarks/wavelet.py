@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from gpucodec_kernels import dwt53, dwt97, quantization
 from gpucodec_kernels.component_transform import Source
+from gpucodec_kernels.dwt_inverse import Inverse, mallat_tables
 from gpucodec_kernels.target import set_num_threads
 
 from benchmarks.measure import interleaved
@@ -27,7 +28,9 @@ def rows(threads: tuple[int, ...], rounds: int) -> Iterator[dict[str, Any]]:
         for workload in WORKLOADS:
             name, frames, _ = single_frames(workload)
             for codec, transform in (("5/3 wavelet", _reversible(frames)), ("9/7 wavelet", _irreversible(frames))):
-                yield _row(codec, name, frames, number, transform, rounds)
+                yield _row(codec, name, frames, number, "forward", transform, rounds)
+            for codec, is_reversible in (("5/3 wavelet", True), ("9/7 wavelet", False)):
+                yield _row(codec, name, frames, number, "inverse", _inverse(frames, is_reversible), rounds)
 
 
 def _portions(frames: np.ndarray[Any, Any]) -> Iterator[tuple[Source, bool]]:
@@ -61,8 +64,35 @@ def _irreversible(frames: np.ndarray[Any, Any]) -> Callable[[], None]:
     return transform
 
 
+def _inverse(frames: np.ndarray[Any, Any], is_reversible: bool) -> Callable[[], None]:
+    """Reconstruct frames of the same shapes; what the coefficients are makes no difference to the time."""
+    where = executor("cpu")
+    components = frames.shape[3] if frames.ndim == 4 else 1
+    high = (1 << min(frames.dtype.itemsize * 8, 16)) - 1
+    steps = None if is_reversible else [1.0] * (3 * _LEVELS + 1)
+    inverse = Inverse(
+        mallat_tables(
+            *frames.shape[1:3], components, _LEVELS, steps=steps, color=components == 3, shift=0, low=0, high=high
+        )
+    )
+    planes = np.random.default_rng(0).integers(-99, 99, max(_PORTION_SAMPLES, frames[0].size), np.int32)
+    samples = np.empty(planes.size, f"u{frames.dtype.itemsize}")
+
+    def transform() -> None:
+        for source, _ in _portions(frames):
+            inverse(where, source.num_frames, planes, frames[0].size, samples, frames[0].size)
+
+    return transform
+
+
 def _row(
-    codec: str, name: str, frames: np.ndarray[Any, Any], threads: int, transform: Callable[[], None], rounds: int
+    codec: str,
+    name: str,
+    frames: np.ndarray[Any, Any],
+    threads: int,
+    direction: str,
+    transform: Callable[[], None],
+    rounds: int,
 ) -> dict[str, Any]:
     copied, widened = np.empty_like(frames), np.empty(frames.shape, np.int32)
     contenders = {
@@ -74,7 +104,7 @@ def _row(
     return {
         "codec": codec,
         "workload": name,
-        "direction": "forward",
+        "direction": direction,
         "threads": threads,
         "seconds": times,
         "megabytes_per_second": {which: frames.nbytes / taken["median"] / 1e6 for which, taken in times.items()},
