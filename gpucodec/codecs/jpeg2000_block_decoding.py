@@ -55,6 +55,9 @@ def decode_ebcot(
         jobs = np.arange(total, dtype=np.int32)
     if not len(jobs):
         return np.zeros(total, np.int32)
+    # Lanes get equal shares of long and short codeblocks, and have in turn two that are about as long.
+    passes = where.download(coded.coded).reshape(-1, 3)[jobs, 1]
+    jobs = jobs[np.argsort(-passes, kind="stable")]
     _, width, height, _, bitplanes = (int(column.max()) for column in plan.blocks.reshape(-1, 8).T[:5])
     lanes = min(len(jobs), _LANES_PER_THREAD * get_num_threads()) if where.on_host else -(-len(jobs) // 2)
     words, symbols = decode.scratch_words(width, height, bitplanes), decode.scratch_symbols(width, height)
