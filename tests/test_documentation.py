@@ -79,7 +79,8 @@ def test_every_path_that_is_named_exists() -> None:
 
 def test_every_target_error_and_transfer_syntax_is_in_a_table() -> None:
     assert [name for name in TARGETS if f"`{name}`" not in README] == []
-    assert [name for name in errors.__all__ if f"`{name}`" not in README and name != "GpucodecError"] == []
+    kinds = [name for name in errors.__all__ if isinstance(getattr(errors, name), type) and name != "GpucodecError"]
+    assert [name for name in kinds if f"`{name}`" not in README] == []
     names = [entry.name for entry in FORMATS.values() if entry.family is not Family.JPEG]
     assert [name for name in names if f" {name}" not in README] == []
 

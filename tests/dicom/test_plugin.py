@@ -7,16 +7,18 @@ import weakref
 
 import numpy as np
 import pytest
+from pydicom import examples
 from pydicom.encaps import encapsulate, encapsulate_extended
 from pydicom.pixels import get_decoder, get_encoder
 from pydicom.pixels.decoders.base import DecodeRunner
-from pydicom.pixels.encoders.base import EncodeRunner
+from pydicom.pixels.encoders.base import ENCODING_PROFILES, EncodeRunner
 from pydicom.uid import (
     HTJ2K,
     JPEG2000,
     UID,
     ExplicitVRLittleEndian,
     HTJ2KLossless,
+    HTJ2KLosslessRPCL,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
     JPEGLSLossless,
@@ -31,7 +33,9 @@ from gpucodec.frames import FrameSpec
 from tests.dicom.plain_codec import BROKEN, PlainCodec, use_codecs
 
 LABEL = "gpucodec"
-ENCODED = {RLELossless, JPEGLSLossless, JPEGLSNearLossless, JPEG2000Lossless, JPEG2000}
+OF_PYDICOM = {RLELossless, JPEGLSLossless, JPEGLSNearLossless, JPEG2000Lossless, JPEG2000}
+HIGH_THROUGHPUT = {HTJ2KLossless, HTJ2KLosslessRPCL, HTJ2K}
+ENCODED = OF_PYDICOM | HIGH_THROUGHPUT
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +92,7 @@ class TestRegistering:
             gpucodec.unregister()
             for uid in FORMATS:
                 assert LABEL not in get_decoder(uid).available_plugins
-            for uid in ENCODED:
+            for uid in OF_PYDICOM:
                 assert LABEL not in get_encoder(uid).available_plugins
         gpucodec.register()
         assert get_encoder(RLELossless).available_plugins == before
@@ -112,6 +116,58 @@ class TestRegistering:
         assert set(plugin.DECODER_DEPENDENCIES) == set(FORMATS)
         assert set(plugin.ENCODER_DEPENDENCIES) == ENCODED
         assert all(plugin.DECODER_DEPENDENCIES.values())
+
+
+class TestEncodersOfHtj2k:
+    """pydicom has none, so `Dataset.compress` refuses HTJ2K before it looks for plugins."""
+
+    def test_they_are_there_from_registering_to_unregistering(self):
+        for uid in HIGH_THROUGHPUT:
+            assert get_encoder(uid).available_plugins == (LABEL,)
+            assert uid in ENCODING_PROFILES
+        gpucodec.unregister()
+        for uid in HIGH_THROUGHPUT:
+            assert uid not in ENCODING_PROFILES
+            with pytest.raises(NotImplementedError):
+                get_encoder(uid)
+
+    @pytest.mark.parametrize("uid", [HTJ2KLossless, HTJ2KLosslessRPCL])
+    def test_compress_works_and_another_plugin_decodes(self, uid):
+        ds = examples.ct
+        expected = ds.pixel_array.copy()
+        ds.compress(uid, encoding_plugin=LABEL)
+        assert ds.file_meta.TransferSyntaxUID == uid
+        assert len(ds.PixelData) < expected.nbytes
+        ds.decompress(decoding_plugin="pylibjpeg")
+        assert np.array_equal(ds.pixel_array, expected)
+
+    def test_losses_are_asked_for_by_the_names_that_pydicom_hands_on(self):
+        ds = examples.ct
+        expected = ds.pixel_array.copy()
+        ds.compress(HTJ2K, encoding_plugin=LABEL, compression_ratios=[8])
+        assert len(ds.PixelData) <= expected.nbytes / 8 + 64
+        ds.decompress(decoding_plugin="pylibjpeg")
+        assert 0 < np.abs(ds.pixel_array.astype(int) - expected).max() < 200
+
+    def test_frames_outside_the_profile_are_refused_as_pydicom_refuses_them(self):
+        frames = image(1)
+        options = options_of(frames, photometric_interpretation="YBR_ICT")
+        stream = get_encoder(HTJ2KLossless).iter_encode(frames[0], encoding_plugin=LABEL, **options)
+        with pytest.raises(ValueError, match="not valid for pixel data encoded with 'High-Throughput JPEG 2000"):
+            next(stream)
+
+    def test_an_encoder_with_somebody_elses_plugin_stays(self):
+        encoder = get_encoder(HTJ2KLossless)
+        encoder.add_plugin("theirs", ("pydicom.pixels.encoders.native", "_encode_frame"))
+        try:
+            gpucodec.unregister()
+            assert get_encoder(HTJ2KLossless).available_plugins == ("theirs",)
+        finally:
+            encoder.remove_plugin("theirs")
+            gpucodec.register()
+            gpucodec.unregister()
+        with pytest.raises(NotImplementedError):
+            get_encoder(HTJ2KLossless)
 
 
 class TestEncodingAhead:
