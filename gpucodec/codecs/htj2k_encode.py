@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,10 @@ from gpucodec.backends import Executor
 from gpucodec.codecs.htj2k_blocks import HtBlockCoder
 from gpucodec.codecs.htj2k_rates import guard_bits, lossless_quantizer
 from gpucodec.codecs.jpeg2000_blocks import Planned
-from gpucodec.codecs.jpeg2000_encode import assembled, headers, portions, transformed
+from gpucodec.codecs.jpeg2000_encode import PORTION_SAMPLES, assembled, headers, readable, transformed
 from gpucodec.codecs.jpeg2000_packets import Packets, Tier2
 from gpucodec.codecs.jpeg2000_rates import SLACK, Quantizer
+from gpucodec.codecs.spreading import portion_bounds, spread
 from gpucodec.codestream.j2k_geometry import plane_geometry
 from gpucodec.codestream.j2k_markers import EOC
 from gpucodec.codestream.j2k_parameters import CodingParameters
@@ -53,11 +55,15 @@ def encode_lossless(where: Executor, batch: FrameBatch, parameters: CodingParame
     parameters : CodingParameters
         How to code them.
     """
-    encoded: list[bytes] = []
-    quantizer = lossless_quantizer(batch.spec, parameters)
-    for frames, _ in portions(batch):
-        encoded.extend(code(where, where.upload(frames), batch.spec, parameters, quantizer).codestreams())
-    return encoded
+    spec = batch.spec
+    quantizer = lossless_quantizer(spec, parameters)
+
+    def encode(runs: Executor, begin: int, end: int) -> list[bytes]:
+        frames = runs.upload(readable(batch.frames[begin:end]))
+        return code(runs, frames, spec, parameters, quantizer).codestreams()
+
+    bounds = portion_bounds(where, len(batch), spec.num_samples, PORTION_SAMPLES)
+    return list(chain.from_iterable(spread(where, encode, bounds, spec.num_samples)))
 
 
 def code(where: Executor, frames: Any, spec: FrameSpec, parameters: CodingParameters, quantizer: Quantizer) -> Coded:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,10 @@ import numpy as np
 from gpucodec.backends import Executor
 from gpucodec.codecs.htj2k_encode import Coded, code
 from gpucodec.codecs.htj2k_rates import lossy_quantizer, step_bounds
-from gpucodec.codecs.jpeg2000_encode import portions, transformed
+from gpucodec.codecs.jpeg2000_encode import readable, transformed
 from gpucodec.codecs.jpeg2000_quality import Measure
 from gpucodec.codecs.jpeg2000_rates import component_weights, mean_error
+from gpucodec.codecs.spreading import spread
 from gpucodec.codestream.j2k_geometry import plane_geometry
 from gpucodec.codestream.j2k_parameters import CodingParameters
 from gpucodec.errors import ParameterError
@@ -53,12 +55,14 @@ def encode_lossy(where: Executor, batch: FrameBatch, parameters: CodingParameter
         If a frame cannot be coded within a ratio.
     """
     choose = _step_for_psnr if parameters.psnr else _step_for_ratio
-    encoded: list[bytes] = []
-    for frames, first in portions(batch):
-        uploaded = where.upload(frames)
-        for number in range(len(frames)):
-            encoded += choose(where, uploaded[number : number + 1], batch.spec, parameters, first + number)
-    return encoded
+    spec = batch.spec
+
+    def encode(runs: Executor, begin: int, end: int) -> list[bytes]:
+        frame = runs.upload(readable(batch.frames[begin:end]))
+        return choose(runs, frame, spec, parameters, batch.first_frame + begin)
+
+    bounds = [(number, number + 1) for number in range(len(batch))]
+    return list(chain.from_iterable(spread(where, encode, bounds, spec.num_samples)))
 
 
 def _step_for_ratio(

@@ -15,6 +15,7 @@ from gpucodec.backends import Executor
 from gpucodec.codecs.base import DecodeRequest
 from gpucodec.codecs.jpeg2000_reading import CodedBlocks, read_codeblocks
 from gpucodec.codecs.options import DecodeOptions
+from gpucodec.codecs.spreading import portion_bounds, spread
 from gpucodec.codestream.j2k_plan import DecodingPlan, plan_decoding
 from gpucodec.codestream.j2k_reader import Codestream, read_codestream
 from gpucodec.errors import CodestreamError, CodestreamWarning, LimitExceededError, UnsupportedError, naming_frame
@@ -31,7 +32,7 @@ _PORTION_SAMPLES = {"cpu": 1 << 20, "cuda": 1 << 26, "simulator": 1 << 20}
 _LIMIT_FACTOR = 16
 _LIMIT_BYTES = 16 << 20
 # Coefficients of more are not kept from one portion to the next.
-_KEPT_BYTES = 8 << 20
+_KEPT_BYTES = 24 << 20
 
 BlockDecoder = Callable[[Executor, DecodingPlan, CodedBlocks, int, Any], npt.NDArray[np.int32]]
 """``decode(where, plan, coded, num_frames, coefficients)`` decodes all codeblocks and returns a status for each."""
@@ -188,23 +189,31 @@ class _Decoding:
 
     def run(self, plan: DecodingPlan, described: Sequence[Codestream], members: Sequence[int], output: Any) -> None:
         """Decode the frames of these numbers, which have one plan, each to its place in the output."""
-        step = max(1, _PORTION_SAMPLES[self.where.backend] // max(1, plan.num_coefficients))
         stride = plan.output_samples
-        for begin in range(0, len(members), step):
-            portion = members[begin : begin + step]
-            samples = output.reshape(-1, stride)
-            first, end = portion[0], portion[-1] + 1
-            together = end - first == len(portion)
-            is_there = isinstance(output, np.ndarray) == isinstance(self.where.empty(0, np.uint8), np.ndarray)
-            if together and is_there:
-                self._decode(plan, [described[k] for k in portion], first, output[first * stride : end * stride])
-                continue
-            target = self.where.empty(len(portion) * stride, output.dtype)
-            self._decode(plan, [described[k] for k in portion], first, target)
-            samples[portion] = (target if is_there else self.where.download(target)).reshape(-1, stride)
 
-    def _decode(self, plan: DecodingPlan, described: Sequence[Codestream], first: int, output: Any) -> None:
-        where, count = self.where, len(described)
+        def decode(where: Executor, begin: int, end: int) -> None:
+            portion = members[begin:end]
+            samples, described_here = output.reshape(-1, stride), [described[k] for k in portion]
+            first, last = portion[0], portion[-1] + 1
+            together = last - first == len(portion)
+            is_there = isinstance(output, np.ndarray) == isinstance(where.empty(0, np.uint8), np.ndarray)
+            if together and is_there:
+                self._decode(
+                    where, plan, [described[k] for k in portion], first, output[first * stride : last * stride]
+                )
+                return
+            target = where.empty(len(portion) * stride, output.dtype)
+            self._decode(where, plan, described_here, first, target)
+            samples[portion] = (target if is_there else where.download(target)).reshape(-1, stride)
+
+        size = max(1, plan.num_coefficients)
+        bounds = portion_bounds(self.where, len(members), size, _PORTION_SAMPLES[self.where.backend])
+        spread(self.where, decode, bounds, size)
+
+    def _decode(
+        self, where: Executor, plan: DecodingPlan, described: Sequence[Codestream], first: int, output: Any
+    ) -> None:
+        count = len(described)
         frame = self.first_frame + first
         coded = read_codeblocks(where, plan, described, frame)
         size = count * plan.num_coefficients

@@ -27,22 +27,22 @@ from gpucodec.codestream.j2k_parameters import CodingParameters
 from gpucodec.errors import ParameterError
 from gpucodec.frames import FrameBatch, FrameSpec
 
-__all__ = ["assembled", "encode_portion", "headers", "portions", "transformed"]
+__all__ = ["PORTION_SAMPLES", "assembled", "encode_portion", "headers", "portions", "readable", "transformed"]
 
 # Planes that are larger are not kept from one portion to the next.
 _KEPT_PLANES_BYTES = 8 << 20
 # Enough samples for every core, few enough that what is between two steps stays in the cache.
-_PORTION_SAMPLES = 1 << 20
+PORTION_SAMPLES = 1 << 20
 
 
 def portions(batch: FrameBatch) -> Iterator[tuple[Any, int]]:
     """Yield a batch's frames, some at a time and as kernels read them, and the index of the first in its file."""
-    step = max(1, _PORTION_SAMPLES // batch.spec.num_samples)
+    step = max(1, PORTION_SAMPLES // batch.spec.num_samples)
     for begin in range(0, len(batch), step):
-        yield _readable(batch.frames[begin : begin + step]), batch.first_frame + begin
+        yield readable(batch.frames[begin : begin + step]), batch.first_frame + begin
 
 
-def _readable(frames: Any) -> Any:
+def readable(frames: Any) -> Any:
     """Return frames colour-by-pixel, and in at most 32 bits."""
     if frames.dtype.itemsize > 4:
         frames = frames.astype(f"{frames.dtype.kind}4")
