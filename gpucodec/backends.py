@@ -10,21 +10,53 @@ import mmap
 import threading
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from gpucodec.errors import BackendUnavailableError
+from gpucodec.errors import BackendUnavailableError, GpucodecError
 
-__all__ = ["KERNEL_BACKENDS", "Executor", "device_seconds", "executor", "num_multiprocessors", "why_unavailable"]
+__all__ = [
+    "KERNEL_BACKENDS",
+    "Executor",
+    "Stream",
+    "device_seconds",
+    "executor",
+    "num_multiprocessors",
+    "why_no_device",
+    "why_unavailable",
+]
 
 KERNEL_BACKENDS = ("cpu", "cuda", "simulator")
 
+# Backend -> the module whose `why_unavailable()` answers for it; it loads when first asked.
+_ANSWERED_BY = {"nvjpeg2k": "gpucodec.libraries.nvjpeg2k_library"}
+
+_CURE = "install gpucodec[cuda12] or gpucodec[cuda13]"
 _LARGEST_SCRATCH = 64 << 20  # what a thread keeps of each name, at most
 _CACHE_LINE = 64
 _SMALLEST_TEMPORARY = 1 << 18
 _COLD_BYTES = 256 << 20
 _kept = threading.local()
+
+
+class Stream:
+    """Work that a library does in order, beside the current stream's; on the host it is done when a call returns."""
+
+    address = 0
+
+    def follow_current(self) -> None:
+        """Let what is asked of this stream from now on begin after what the current stream has been asked so far."""
+
+    def synchronize(self) -> None:
+        """Wait until everything asked of this stream is done.
+
+        Raises
+        ------
+        GpucodecError
+            If the GPU says that something of it failed.
+        """
 
 
 class Executor:
@@ -94,6 +126,19 @@ class Executor:
         result: np.ndarray[Any, Any] = array
         return result
 
+    @property
+    def device(self) -> int:
+        """The number of the current GPU; 0 where there is none."""
+        return 0
+
+    def address(self, array: Any) -> int:
+        """Return where the memory of an array begins, for libraries; the array must be there where kernels run."""
+        return int(array.ctypes.data)
+
+    def new_stream(self) -> Stream:
+        """Return a new stream for libraries."""
+        return Stream()
+
     def launch(self, kernel: Any, count: int, *arguments: Any) -> None:
         """Run a kernel for every index from 0 to `count`."""
         from gpucodec_kernels.target import launch
@@ -106,6 +151,31 @@ def _aligned(num_bytes: int) -> np.ndarray[Any, Any]:
     memory = np.empty(num_bytes + _CACHE_LINE, np.uint8)
     begin = -memory.ctypes.data % _CACHE_LINE
     return memory[begin : begin + num_bytes]
+
+
+class _CudaStream(Stream):
+    """A stream of CuPy's on the current GPU."""
+
+    def __init__(self) -> None:
+        import cupy
+
+        self._stream = cupy.cuda.Stream(non_blocking=True)
+        self.address = int(self._stream.ptr)
+
+    def follow_current(self) -> None:
+        import cupy
+
+        event = cupy.cuda.Event(disable_timing=True)
+        event.record(cupy.cuda.get_current_stream())
+        self._stream.wait_event(event)
+
+    def synchronize(self) -> None:
+        import cupy
+
+        try:
+            self._stream.synchronize()
+        except cupy.cuda.runtime.CUDARuntimeError as error:
+            raise GpucodecError(f"work on the GPU failed: {error}") from error
 
 
 class _CudaExecutor(Executor):
@@ -142,6 +212,18 @@ class _CudaExecutor(Executor):
         host: np.ndarray[Any, Any] = cupy.asnumpy(array)
         return host
 
+    @property
+    def device(self) -> int:
+        import cupy
+
+        return int(cupy.cuda.Device().id)
+
+    def address(self, array: Any) -> int:
+        return int(array.data.ptr)
+
+    def new_stream(self) -> Stream:
+        return _CudaStream()
+
     def launch(self, kernel: Any, count: int, *arguments: Any) -> None:
         import cupy
         from gpucodec_kernels.target import launch
@@ -162,7 +244,7 @@ def executor(backend: str) -> Executor:
     """
     if reason := why_unavailable(backend):
         raise BackendUnavailableError(f"The backend '{backend}' cannot be used here: {reason}")
-    return _CudaExecutor(backend) if backend == "cuda" else Executor(backend)
+    return _CudaExecutor(backend) if backend in ("cuda", "nvjpeg2k") else Executor(backend)
 
 
 def device_seconds(call: Callable[[], Any]) -> float:
@@ -209,9 +291,24 @@ def why_unavailable(backend: str) -> str:
         from gpucodec_kernels.target import simulator_enabled
 
         return "" if simulator_enabled() else "set NUMBA_ENABLE_CUDASIM=1 before Python starts"
-    if backend == "nvjpeg2k":
-        return "gpucodec has no nvJPEG2000 backend yet"
+    if backend in _ANSWERED_BY:
+        reason: str = import_module(_ANSWERED_BY[backend]).why_unavailable()
+        return reason
     return ""
+
+
+def why_no_device() -> str:
+    """Return why CuPy cannot use a GPU here, with the cure; an empty string when what it copies there comes back."""
+    try:
+        import cupy
+    except ImportError as error:
+        return f"CuPy cannot be imported ({error}); {_CURE}"
+    sent = np.array([3, 4, 5], dtype=np.int64)
+    try:
+        received = cupy.asnumpy(cupy.asarray(sent)).tolist()
+    except (cupy.cuda.runtime.CUDARuntimeError, OSError, RuntimeError) as error:
+        return f"CuPy cannot use a GPU ({error}); install or update the NVIDIA driver, or use the CPU"
+    return "" if received == sent.tolist() else f"the GPU returned wrong values ({received})"
 
 
 def _why_no_cuda() -> str:
@@ -220,15 +317,14 @@ def _why_no_cuda() -> str:
 
     if simulator_enabled():
         return "this process runs the CUDA simulator; unset NUMBA_ENABLE_CUDASIM"
-    cure = "install gpucodec[cuda12] or gpucodec[cuda13]"
     try:
         import cupy
     except ImportError as error:
-        return f"CuPy cannot be imported ({error}); {cure}"
+        return f"CuPy cannot be imported ({error}); {_CURE}"
     try:
         from numba import cuda
     except ImportError as error:
-        return f"numba-cuda cannot be imported ({error}); {cure}"
+        return f"numba-cuda cannot be imported ({error}); {_CURE}"
     if not cuda.is_available():
         return "no NVIDIA driver with a usable GPU was found; install the driver or use the CPU"
     return _probe(cupy)

@@ -18,8 +18,8 @@ _MODULES: dict[Family, tuple[str, ...]] = {
     Family.RLE: ("gpucodec.codecs.rle", "gpucodec.libraries.pylibjpeg_rle"),
     Family.JPEG: ("gpucodec.libraries.libjpeg",),
     Family.JPEG_LS: ("gpucodec.codecs.jpegls", "gpucodec.libraries.charls"),
-    Family.JPEG_2000: ("gpucodec.codecs.jpeg2000", "gpucodec.libraries.openjpeg"),
-    Family.HTJ2K: ("gpucodec.codecs.htj2k", "gpucodec.libraries.openjpeg"),
+    Family.JPEG_2000: ("gpucodec.codecs.jpeg2000", "gpucodec.libraries.nvjpeg2k", "gpucodec.libraries.openjpeg"),
+    Family.HTJ2K: ("gpucodec.codecs.htj2k", "gpucodec.libraries.nvjpeg2k", "gpucodec.libraries.openjpeg"),
 }
 
 

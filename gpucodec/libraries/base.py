@@ -23,7 +23,16 @@ from gpucodec.frames import FrameBatch, FrameSpec
 from gpucodec.libraries.batch import Work, run_in_pool
 from gpucodec.libraries.pool import Pool, get_pool, why_unavailable
 
-__all__ = ["LibraryCodec", "check_size", "found_spec", "narrow", "read_header", "translated"]
+__all__ = [
+    "LibraryCodec",
+    "check_size",
+    "common_spec",
+    "container_bits",
+    "found_spec",
+    "narrow",
+    "read_header",
+    "translated",
+]
 
 # A batch goes to worker processes when one process alone would need this many seconds for it. Measured on two
 # cores: a worker is ready 0.15 to 0.2 s after its start (Python, NumPy, the library), of which it computes all
@@ -169,7 +178,7 @@ class LibraryCodec(Codec):
         for index, codestream in enumerate(codestreams):
             with naming_frame(request.first_frame + index):
                 found.add(inspect(codestream, request.spec, request.options))
-        return _common_spec(found) if found else request.spec
+        return common_spec(found) if found else request.spec
 
     def _run(self, work: Work, pool: Pool | None) -> None:
         if not work.num_frames:
@@ -204,7 +213,8 @@ def _what(verb: str, request: EncodeRequest | DecodeRequest) -> str:
     return f"{verb} '{entry.name}' ({entry.uid})"
 
 
-def _common_spec(found: set[FrameSpec]) -> FrameSpec:
+def common_spec(found: set[FrameSpec]) -> FrameSpec:
+    """Return the spec that holds frames of all these specs, which differ in precision and sign alone."""
     if len(found) == 1:
         return next(iter(found))
     is_signed = any(spec.pixel_representation for spec in found)
