@@ -20,13 +20,14 @@ from typing import Any
 
 import numpy as np
 
-from gpucodec_kernels import component_inverse, dwt53_inverse, dwt97_inverse, dwt_items
+from gpucodec_kernels import component_inverse, dwt53_inverse, dwt97_inverse, dwt_items, dwt_tiles_inverse
 from gpucodec_kernels.dwt_tables import CHAIN, JOB, STORE, Step, Tables, mallat_tables, steps_of
 
 __all__ = ["CHAIN", "JOB", "STORE", "Inverse", "Tables", "mallat_tables"]
 
 Array = np.ndarray[Any, Any]
 
+_TILES = 0  # in place of a number of frames: rectangles for blocks of threads
 _INDICES = 16  # rectangles are cut so that there are this many indices at least,
 _MIN_ROWS = 32  # but not so that they have fewer rows: each lifts a few that are not its own
 _STRIP = 2 * dwt_items.PAIRS  # columns of a rectangle, at most
@@ -75,7 +76,14 @@ class Inverse:
         self._uploaded: dict[tuple[str, int], list[tuple[Any, Any]]] = {}
 
     def __call__(
-        self, where: Any, num_frames: int, coefficients: Any, coefficient_stride: int, output: Any, output_stride: int
+        self,
+        where: Any,
+        num_frames: int,
+        coefficients: Any,
+        coefficient_stride: int,
+        output: Any,
+        output_stride: int,
+        tiles: bool | None = None,
     ) -> None:
         """Reconstruct frames.
 
@@ -93,10 +101,14 @@ class Inverse:
             Flat uint8, uint16 or uint32: all samples, signed ones in two's complement.
         output_stride : int
             Elements between frames.
+        tiles : bool, optional
+            Whether blocks of threads take rectangles (`gpucodec_kernels.dwt_tiles_inverse`); they do on GPUs.
         """
-        launches = self._cut(num_frames)
+        # From a few frames on their number makes no difference to how a frame is cut.
+        as_tiles = where.backend == "cuda" if tiles is None else tiles
+        cut_for = _TILES if as_tiles else min(num_frames, _INDICES)
         lows = where.scratch("dwt_lows", num_frames * self.low_size, "i4")
-        for launch, (items, scales) in zip(launches, self._upload(where, num_frames, launches), strict=True):
+        for launch, (items, scales) in zip(self._cut(cut_for), self._upload(where, cut_for), strict=True):
             kind = "i4" if launch.step.reversible else "f4"
             planes = (coefficients, coefficient_stride, lows.view(kind), self.low_size, output, output_stride)
             for first, frames, first_item, number in launch.portions(num_frames):
@@ -106,18 +118,18 @@ class Inverse:
                 )
                 _launch(where, launch, frames, (part, number), scales, coded, low, stored)
 
-    def _cut(self, num_frames: int) -> list[_Launch]:
-        """Return the launches for so many frames; from a few frames on their number makes no difference."""
-        key = min(num_frames, _INDICES)
-        if key not in self._launches:
-            self._launches[key] = [_cut(step, key) for step in self._steps]
-        return self._launches[key]
+    def _cut(self, cut_for: int) -> list[_Launch]:
+        """Return the launches for so many frames, or for tiles."""
+        if cut_for not in self._launches:
+            self._launches[cut_for] = [_cut(step, cut_for) for step in self._steps]
+        return self._launches[cut_for]
 
-    def _upload(self, where: Any, num_frames: int, launches: list[_Launch]) -> list[tuple[Any, Any]]:
-        key = (where.backend, min(num_frames, _INDICES))
+    def _upload(self, where: Any, cut_for: int) -> list[tuple[Any, Any]]:
+        key = (where.backend, cut_for)
         if key not in self._uploaded:
             self._uploaded[key] = [
-                (where.upload(launch.items.reshape(-1)), where.upload(launch.step.scales)) for launch in launches
+                (where.upload(launch.items.reshape(-1)), where.upload(launch.step.scales))
+                for launch in self._cut(cut_for)
             ]
         return self._uploaded[key]
 
@@ -134,6 +146,9 @@ def _launch(
         where.launch(module.load_low, count, *table, *factors, *coded, *low)
     elif step.kind == "store":
         where.launch(component_inverse.STORE[step.reversible, width], count, *table, *low, *stored)
+    elif launch.own_size == 0:
+        kernel = dwt_tiles_inverse.TILES[step.reversible, width]
+        where.launch(kernel, count, *table, *factors, *coded, *low, *stored, int(step.writes < 2))
     else:
         lines = where.scratch("dwt_lines", count * launch.own_size, low[0].dtype)
         to_lows = int(step.writes < 2)
@@ -142,23 +157,28 @@ def _launch(
         )
 
 
-def _cut(step: Step, num_frames: int) -> _Launch:
-    """Cut a step's windows into rectangles."""
+def _cut(step: Step, cut_for: int) -> _Launch:
+    """Cut a step's windows into rectangles, for so many frames or for tiles."""
     rows = step.rows
     height = rows[:, dwt_items.BOTTOM] - (rows[:, dwt_items.TOP] & ~1)
     width = rows[:, dwt_items.RIGHT] - (rows[:, dwt_items.LEFT] & ~1)
     is_synthesis = step.kind == "synthesise"
-    strips = -(-width // _STRIP) if is_synthesis else np.ones_like(width)
-    wide = _multiple(-(-width // strips), 32)
+    if is_synthesis and cut_for == _TILES:
+        wide, high = np.full_like(width, dwt_tiles_inverse.COLUMNS), np.full_like(height, dwt_tiles_inverse.ROWS)
+    else:
+        strips = -(-width // _STRIP) if is_synthesis else np.ones_like(width)
+        wide = _multiple(-(-width // strips), 32)
+        most = max(1, -(-_INDICES // (max(cut_for, 1) * int((-(-width // wide)).sum()))))
+        high = _multiple(-(-height // np.clip(height // _MIN_ROWS, 1, most)), 2)
     across = -(-width // wide)
-    most = max(1, -(-_INDICES // (num_frames * int(across.sum()))))
-    high = _multiple(-(-height // np.clip(height // _MIN_ROWS, 1, most)), 2)
     number = across * -(-height // high)
     which = np.repeat(np.arange(len(rows)), number)
     turn = np.arange(len(which)) - np.repeat(np.cumsum(number) - number, number)
     items = rows[which]
     _narrow(items, dwt_items.TOP, turn // across[which] * high[which], high[which], dwt_items.OUT_ROW)
     _narrow(items, dwt_items.LEFT, turn % across[which] * wide[which], wide[which], dwt_items.OUT_PIXEL)
+    if is_synthesis and cut_for == _TILES:
+        return _Launch(step, items, 0)
     if not is_synthesis:
         items[:, dwt_items.LL] += items[:, dwt_items.TOP] * items[:, dwt_items.LL_PITCH]
         items[:, dwt_items.ROWS] = items[:, dwt_items.BOTTOM] - items[:, dwt_items.TOP]
