@@ -20,21 +20,28 @@ __all__ = ["rows"]
 _LOSSLESS = "1.2.840.10008.1.2.4.90"
 _LOSSY = "1.2.840.10008.1.2.4.91"
 _RATIO = 10.0
+_QUALITY = 45.0  # dB
+# Options of ours, the peer's name for them, and the codec's name in tables.
+_WAYS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "JPEG 2000 lossless": (_LOSSLESS, {}, {}),
+    f"JPEG 2000 {_RATIO:g}:1": (_LOSSY, {"j2k_cr": [_RATIO]}, {"compression_ratios": [_RATIO]}),
+    f"JPEG 2000 {_QUALITY:g} dB": (_LOSSY, {"j2k_psnr": [_QUALITY]}, {"signal_noise_ratios": [_QUALITY]}),
+}
 
 
 def rows(threads: tuple[int, ...], rounds: int) -> Iterator[dict[str, Any]]:
-    """Yield a row of results for each number of threads and workload, lossless and at a compression ratio of 10."""
+    """Yield a row of results for each number of threads and workload: lossless, at a ratio, and at a quality."""
     for number in threads:
         set_num_threads(number)
         for workload, frames, spec in map(single_frames, WORKLOADS):
-            yield _measure(workload, frames, spec, number, rounds, _LOSSLESS)
-            yield _measure(workload, frames, spec, number, rounds, _LOSSY)
+            for way in _WAYS:
+                yield _measure(workload, frames, spec, number, rounds, way)
 
 
 def _measure(
-    name: str, frames: np.ndarray[Any, Any], spec: FrameSpec, threads: int, rounds: int, uid: str
+    name: str, frames: np.ndarray[Any, Any], spec: FrameSpec, threads: int, rounds: int, way: str
 ) -> dict[str, Any]:
-    options: dict[str, Any] = {} if uid == _LOSSLESS else {"j2k_cr": [_RATIO]}
+    uid, options, peers_options = _WAYS[way]
     if spec.samples_per_pixel == 3:
         spec = spec.replace(photometric_interpretation="YBR_RCT" if uid == _LOSSLESS else "YBR_ICT")
     described = {
@@ -44,7 +51,7 @@ def _measure(
         "bits_stored": spec.bits_stored,
         "pixel_representation": spec.pixel_representation,
         "photometric_interpretation": spec.photometric_interpretation,
-    } | ({"compression_ratios": options["j2k_cr"]} if options else {})
+    } | peers_options
     raw = [np.ascontiguousarray(frame).tobytes() for frame in frames]
 
     def encode_peer() -> list[bytes]:
@@ -56,11 +63,11 @@ def _measure(
         decode_pixel_data(codestream, version=2) != frame for codestream, frame in zip(ours, raw, strict=True)
     ):
         raise RuntimeError(f"{name}: a frame is not what it was")
-    if any(len(mine) > len(their) for mine, their in zip(ours, theirs, strict=True)):
+    if "j2k_psnr" not in options and any(len(mine) > len(their) for mine, their in zip(ours, theirs, strict=True)):
         raise RuntimeError(f"{name}: a frame is longer than OpenJPEG's")
     times = interleaved({"gpucodec": encode, "pylibjpeg-openjpeg": encode_peer}, rounds)
     return {
-        "codec": "JPEG 2000 lossless" if uid == _LOSSLESS else f"JPEG 2000 {_RATIO:g}:1",
+        "codec": way,
         "workload": name,
         "direction": "encode",
         "threads": threads,
