@@ -51,3 +51,5 @@ class HtBlockCoder(BlockCoder):
             where.scratch("ht_words", lanes * words, "u8"), words, self.slots(count), self.slot_bytes,
             self.lengths, self.zeros, self.passes, self.status,
         )  # fmt: skip
+        # What a tag tree holds for a codeblock that is not coded is an encoder's choice: OpenJPH's is 0.
+        self.zeros[first : first + count] *= self.passes[first : first + count]
