@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -34,8 +34,14 @@ _LIMIT_BYTES = 16 << 20
 # Coefficients of more are not kept from one portion to the next.
 _KEPT_BYTES = 24 << 20
 
-BlockDecoder = Callable[[Executor, DecodingPlan, CodedBlocks, int, Any], npt.NDArray[np.int32]]
-"""``decode(where, plan, coded, num_frames, coefficients)`` decodes all codeblocks and returns a status for each."""
+
+class BlockDecoder(Protocol):
+    """Decodes all codeblocks of some frames, see `gpucodec.codecs.jpeg2000_block_decoding.decode_ebcot`."""
+
+    def __call__(
+        self, where: Executor, plan: DecodingPlan, coded: CodedBlocks, num_frames: int, coefficients: Any, /
+    ) -> npt.NDArray[np.int32]:
+        """Return a status for each codeblock."""
 
 
 # -- what the codestreams hold
