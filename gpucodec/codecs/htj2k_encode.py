@@ -14,7 +14,7 @@ from gpucodec.codecs.htj2k_rates import guard_bits, lossless_quantizer
 from gpucodec.codecs.jpeg2000_blocks import Planned
 from gpucodec.codecs.jpeg2000_encode import PORTION_SAMPLES, assembled, headers, readable, transformed
 from gpucodec.codecs.jpeg2000_packets import Packets, Tier2
-from gpucodec.codecs.jpeg2000_rates import SLACK, Quantizer
+from gpucodec.codecs.jpeg2000_rates import Quantizer
 from gpucodec.codecs.spreading import portion_bounds, spread
 from gpucodec.codestream.j2k_geometry import plane_geometry
 from gpucodec.codestream.j2k_markers import EOC
@@ -84,8 +84,7 @@ def code(where: Executor, frames: Any, spec: FrameSpec, parameters: CodingParame
     )
     shape = (spec.rows, spec.columns)
     blocks = HtBlockCoder(where, planes, len(frames) * components, shape, geometry, planned).run()
-    slack = 0 if parameters.reversible else SLACK
-    tier2 = Tier2(where, *shape, components, len(frames), parameters, blocks, slack)
+    tier2 = Tier2(where, *shape, components, len(frames), parameters, blocks, slack=0)
     packets = tier2.write_headers(blocks.passes)
     before = headers(spec, parameters, quantizer, packets, guard_bits(parameters))
     return Coded(where, tier2, packets, before)

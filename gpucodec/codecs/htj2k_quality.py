@@ -31,6 +31,7 @@ __all__ = ["encode_lossy"]
 _AIM = 0.99  # of the bytes that there are room for
 _LEAST = 0.975
 _CLOSE_DB = 0.04
+_NEAR_DB = 0.25  # what is further below is worse than anything above
 _DB_PER_HALVING = 20 * math.log10(2)
 _ROUNDS = 28
 _FINEST = 2.0**-16  # what mantissas tell, in one subband or another
@@ -82,7 +83,8 @@ def _step_for_ratio(
 
     most = -math.log2(_AIM)
     first = (spec.bits_stored - 6) / 2
-    step, above = _search(try_step, first, step_bounds(spec), math.log2(_LEAST / _AIM), most, True)
+    close = (math.log2(_LEAST / _AIM), most)
+    step, above = _search(try_step, first, step_bounds(spec), close, (-math.inf, most))
     if above > most:
         raise ParameterError(
             f"Frame {number} cannot be coded within a compression ratio of {parameters.ratios[0]:g}: {room} bytes do "
@@ -122,7 +124,8 @@ def _step_for_psnr(
 
     allowed = mean_error(spec, wanted) / component_weights(parameters, spec.samples_per_pixel).mean()
     close = _CLOSE_DB / _DB_PER_HALVING
-    step, _ = _search(try_step, math.log2(12 * allowed) / 2, step_bounds(spec), -close, close, False)
+    near = (-_NEAR_DB / _DB_PER_HALVING, math.inf)
+    step, _ = _search(try_step, math.log2(12 * allowed) / 2, step_bounds(spec), (-close, close), near)
     return code(where, frame, spec, parameters, lossy_quantizer(spec, parameters, step)).codestreams()
 
 
@@ -130,9 +133,8 @@ def _search(
     try_step: Callable[[float], tuple[float, float]],
     first: float,
     bounds: tuple[float, float],
-    least: float,
-    most: float,
-    from_below: bool,
+    close: tuple[float, float],
+    useful: tuple[float, float],
 ) -> tuple[float, float]:
     """Find the step with which something is close to 0 that gets less with larger steps.
 
@@ -144,10 +146,10 @@ def _search(
         What to begin with.
     bounds : tuple of float
         The finest and the coarsest step.
-    least, most : float
-        What is close enough.
-    from_below : bool
-        Whether what is more than `most` is of no use; else what is less than `least` is of less use.
+    close : tuple of float
+        From where to where it is close enough.
+    useful : tuple of float
+        What lies outside of these is worse than all that lies within.
 
     Returns
     -------
@@ -160,11 +162,10 @@ def _search(
     step = min(max(first, low), high)
     for _ in range(_ROUNDS):
         above, slope = try_step(step)
-        useless = above > most if from_below else above < least
-        missed = abs(above) + (2 * _FAR if useless else 0.0)
+        missed = abs(above) + (0.0 if useful[0] <= above <= useful[1] else 2 * _FAR)
         if missed < best_missed:
             best, best_missed, best_above = step, missed, above
-        if least <= above <= most:
+        if close[0] <= above <= close[1]:
             break
         low, high = (step, high) if above > 0 else (low, step)
         if high - low < _FINEST:

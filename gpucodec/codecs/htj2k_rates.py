@@ -7,14 +7,16 @@ from functools import lru_cache
 
 import numpy as np
 
-from gpucodec.codecs import jpeg2000_rates
-from gpucodec.codecs.jpeg2000_rates import SLACK, Quantizer
+from gpucodec.codecs.jpeg2000_rates import Quantizer
 from gpucodec.codestream.j2k_parameters import CodingParameters
 from gpucodec.frames import FrameSpec
 
 __all__ = ["guard_bits", "lossless_quantizer", "lossy_quantizer", "step_bounds"]
 
 _LOSSLESS_GUARD_BITS = 1
+# HT codeblocks do not tell how many bit-planes they would have needed, so there are enough at once.
+_LOSSY_GUARD_BITS = 3
+_FEW_BITS = 8
 
 # What the lifting steps of the 5/3 wavelet, T.800 F.4.8.1, amount to: low-pass and high-pass filter.
 _LOW_53 = np.array([-1, 2, 6, 2, -1]) / 8
@@ -27,18 +29,20 @@ _LARGEST_NORM = 6  # bits, of the deepest subband's at five levels
 
 def guard_bits(parameters: CodingParameters) -> int:
     """Return the guard bits that are told in a codestream."""
-    return _LOSSLESS_GUARD_BITS if parameters.reversible else jpeg2000_rates.GUARD_BITS
+    return _LOSSLESS_GUARD_BITS if parameters.reversible else _LOSSY_GUARD_BITS
 
 
 def lossless_quantizer(spec: FrameSpec, parameters: CodingParameters) -> Quantizer:
     """Return the bit-planes that coefficients of the 5/3 wavelet can need, and no more.
 
     A sample of B bits, one more behind the RCT, grows by at most the sum of the absolute values of the filter that
-    leads to a subband. OpenJPH tells the same bit-planes.
+    leads to a subband. OpenJPH tells the same bit-planes. That filters round at each level counts in samples of few
+    bits, which get one bit more.
     """
     from gpucodec_kernels import quantization as q
 
     bits = spec.bits_stored + int(parameters.component_transform)
+    bits += bits < _FEW_BITS
     exponents = []
     for orientation, level in q.subbands(parameters.levels):
         if level == 0:
@@ -82,7 +86,7 @@ def lossy_quantizer(spec: FrameSpec, parameters: CodingParameters, log2_step: fl
         exponents.append(min(max(told, 0), _MOST_EXPONENT))
         mantissas.append(min(int((2 * fraction - 1) * 2048), 2047))
     steps = q.step_sizes(spec.bits_stored, parameters.levels, exponents, mantissas)
-    bitplanes = np.array(exponents, np.int32) + (jpeg2000_rates.GUARD_BITS - 1 + SLACK)
+    bitplanes = np.array(exponents, np.int32) + (_LOSSY_GUARD_BITS - 1)
     # A step's fraction is cut off, not rounded: one bit of it is needed at least.
     fraction_bits = min(q.FRACTION_BITS, 31 - int(bitplanes.max()))
     return Quantizer(exponents, mantissas, steps, bitplanes, np.ones(len(exponents)), fraction_bits)

@@ -18,6 +18,7 @@ from gpucodec.errors import UnsupportedError
 __all__ = ["Packets", "Tier2"]
 
 _NODE_NUMBERS = 4
+_HIGH_THROUGHPUT = 64  # of a codeblock style, as in COD
 _LARGEST_SLOT = (1 << 31) - 1
 
 
@@ -139,7 +140,7 @@ class Tier2:
             len(geometry.first_codeblock),
             geometry.num_nodes,
             self.blocks.max_passes,
-            int(parameters.codeblock_style),
+            int(parameters.codeblock_style) | _HIGH_THROUGHPUT * parameters.high_throughput,
             self.markers,
             self.slack,
         )

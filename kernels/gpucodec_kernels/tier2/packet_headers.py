@@ -34,6 +34,7 @@ from gpucodec_kernels.tier2.tag_tree import INCLUSION, NODE_NUMBERS, NOT_YET, ZE
 
 SOP = 1
 EPH = 2
+HIGH_THROUGHPUT = 64  # of a codeblock style
 
 
 @device_function
@@ -151,13 +152,32 @@ def put_band(
 
 
 @device_function
+def is_empty(precinct, layer_passes, first_chosen, precincts, bands, blocks, first_codeblock):
+    """Return whether a packet has no codeblock's bytes."""
+    first = int64(bands[int64(precincts[precinct]) * int64(4)])
+    end = int64(bands[int64(precincts[precinct + int64(1)]) * int64(4)])
+    for member in range(first, end):
+        if layer_passes[first_chosen + member] > blocks[(first_codeblock + member) * int64(2)]:
+            return False
+    return True
+
+
+@device_function
 def put_packet_header(
     precinct, layer, precincts, bands, tree, first_codeblock, first_node, nodes, blocks, layer_passes, first_chosen,
     style, passes, lengths, pass_lengths, max_passes, out, position,
 ):  # fmt: skip
-    """Write one packet's header; return the position after it. Empty packets are told codeblock by codeblock."""
+    """Write one packet's header; return the position after it.
+
+    Empty packets are told codeblock by codeblock, as OpenJPEG does, or of HT codeblocks in one bit, as OpenJPH does.
+    """
     byte = int32(0)
     room = int32(8)
+    if style & int32(HIGH_THROUGHPUT) and is_empty(
+        precinct, layer_passes, first_chosen, precincts, bands, blocks, first_codeblock
+    ):
+        position, byte, room = put_bits(out, position, byte, room, int32(0), int32(1))
+        return finish_bits(out, position, byte, room)
     position, byte, room = put_bits(out, position, byte, room, int32(1), int32(1))
     for band in range(int64(precincts[precinct]), int64(precincts[precinct + int64(1)])):
         position, byte, room = put_band(
