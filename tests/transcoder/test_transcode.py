@@ -38,6 +38,9 @@ RUNS = {
     "jpegls-near": ({"jls_error": 2}, "pyjpegls"),
     "j2k": ({}, "pylibjpeg"),
     "j2k-lossy": ({"j2k_cr": [20, 8]}, "pylibjpeg"),
+    "htj2k": ({}, "pylibjpeg"),
+    "htj2k-rpcl": ({}, "pylibjpeg"),
+    "htj2k-lossy": ({"j2k_cr": [8]}, "pylibjpeg"),
     "explicit": ({}, ""),
 }
 _Read = Callable[..., np.ndarray]
@@ -78,12 +81,15 @@ def test_pydicom_reads_what_was_written(
     expected, actual = read_pixels(source / name), read_pixels(folder / name, plugin)
     assert (actual.shape, actual.dtype) == (expected.shape, expected.dtype)
     largest = int(np.abs(actual.astype(np.int64) - expected).max())
+    if target.endswith("-lossy"):
+        # Decoders of the 9/7 wavelet may differ by one in a sample, T.803.
+        bits = pydicom.dcmread(folder / name).BitsStored
+        assert abs(file.max_abs_error - largest) <= 1
+        assert file.psnr == pytest.approx(_psnr(expected, actual, bits), abs=0.5)
+        return
     assert largest == file.max_abs_error
     if target == "jpegls-near":
         assert 0 < largest <= options["jls_error"]
-    elif target == "j2k-lossy":
-        bits = pydicom.dcmread(folder / name).BitsStored
-        assert file.psnr == pytest.approx(_psnr(expected, actual, bits))
     else:
         assert largest == 0
 
