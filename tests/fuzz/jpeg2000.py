@@ -15,7 +15,10 @@ from contextlib import suppress
 
 import numpy as np
 
+from gpucodec.backends import executor
 from gpucodec.codecs.base import DecodeRequest
+from gpucodec.codecs.htj2k_encode import encode_lossless
+from gpucodec.codecs.htj2k_quality import encode_lossy
 from gpucodec.codecs.jpeg2000 import Jpeg2000Codec, encode_frames
 from gpucodec.codecs.options import DecodeOptions
 from gpucodec.codestream.j2k_parameters import CodeblockStyle, CodingParameters, ProgressionOrder
@@ -41,6 +44,11 @@ _PARAMETERS = (
     CodingParameters(levels=4, component_transform=True, codeblock_style=CodeblockStyle.RESET),
     CodingParameters(levels=2, component_transform=True, reversible=False, ratios=(6.0, 2.0)),
 )
+_HIGH_THROUGHPUT = (
+    CodingParameters(levels=2, high_throughput=True, codeblock_width_exponent=3, codeblock_height_exponent=3),
+    CodingParameters(levels=3, high_throughput=True, component_transform=True, tlm=True),
+    CodingParameters(levels=2, high_throughput=True, reversible=False, psnr=(40.0,)),
+)
 
 
 def corpus(rng: np.random.Generator) -> list[tuple[bytes, int]]:
@@ -59,6 +67,13 @@ def corpus(rng: np.random.Generator) -> list[tuple[bytes, int]]:
         (pillow_peer.encoded(byte[..., 0], **grid, irreversible=True, quality_layers=[9, 3]), 1),
         (pillow_peer.encoded(byte[..., 0], **grid, precinct_size=(8, 8), progression="RPCL", no_jp2=False), 1),
     ]
+    narrow = smooth[..., 0].copy()
+    for parameters in _HIGH_THROUGHPUT:
+        samples = 3 if parameters.component_transform else 1
+        frames = smooth if samples == 3 else narrow
+        batch = FrameBatch(frames, FrameSpec.from_array(frames, bits_stored=12))
+        encode = encode_lossless if parameters.reversible else encode_lossy
+        streams.append((encode(executor("cpu"), batch, parameters)[0], samples))
     return streams
 
 
