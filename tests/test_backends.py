@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gpucodec import backends
-from gpucodec.errors import BackendUnavailableError
+from gpucodec.errors import BackendUnavailableError, GpucodecError
 
 
 @pytest.fixture
@@ -86,3 +86,76 @@ def test_the_probe_looks_at_what_a_kernel_wrote(monkeypatch: pytest.MonkeyPatch,
 def test_the_simulator_says_how_to_switch_it_on() -> None:
     if backends.why_unavailable("simulator"):
         assert "NUMBA_ENABLE_CUDASIM=1" in backends.why_unavailable("simulator")
+
+
+class _FakeStream:
+    """As much of CuPy's streams as a library needs."""
+
+    def __init__(self, non_blocking: bool = False) -> None:
+        self.ptr, self.waits_for, self.fails = 77, [], False
+        self.non_blocking = non_blocking
+
+    def wait_event(self, event) -> None:
+        self.waits_for.append(event.stream)
+
+    def synchronize(self) -> None:
+        if self.fails:
+            raise _FakeCupy.cuda.runtime.CUDARuntimeError("an illegal memory access")
+
+
+class _FakeEvent:
+    def __init__(self, disable_timing: bool = False) -> None:
+        self.stream = None
+
+    def record(self, stream) -> None:
+        self.stream = stream
+
+
+@pytest.fixture
+def fake_cupy(monkeypatch: pytest.MonkeyPatch):
+    cuda = type("cuda", (_FakeCupy.cuda,), {"Stream": _FakeStream, "Event": _FakeEvent})
+    cuda.get_current_stream = staticmethod(lambda: "the current stream")
+    fake = type("cupy", (_FakeCupy,), {"cuda": cuda})
+    monkeypatch.setitem(sys.modules, "cupy", fake)
+    return fake
+
+
+def test_a_stream_for_libraries_begins_after_the_current_one(fake_cupy) -> None:
+    stream = backends._CudaExecutor("nvjpeg2k").new_stream()
+    assert (stream.address, stream._stream.non_blocking) == (77, True)
+    stream.follow_current()
+    assert stream._stream.waits_for == ["the current stream"]
+
+
+def test_what_fails_on_a_stream_is_an_error_of_ours(fake_cupy) -> None:
+    stream = backends._CudaExecutor("nvjpeg2k").new_stream()
+    stream.synchronize()
+    stream._stream.fails = True
+    with pytest.raises(GpucodecError, match="work on the GPU failed: an illegal memory access"):
+        stream.synchronize()
+
+
+def _no_driver(_array):
+    raise _FakeCupy.cuda.runtime.CUDARuntimeError("cudaErrorInsufficientDriver")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        (np.asarray, ""),
+        (lambda array: array * 0, "returned wrong values ([0, 0, 0])"),
+        (_no_driver, "CuPy cannot use a GPU (cudaErrorInsufficientDriver); install or update the NVIDIA driver"),
+    ],
+)
+def test_a_gpu_is_one_that_what_is_copied_there_comes_back_from(fake_cupy, outcome, words: str) -> None:
+    fake_cupy.asarray = staticmethod(outcome)
+    reason = backends.why_no_device()
+    assert words in reason if words else reason == ""
+
+
+@pytest.mark.usefixtures("_asked_anew")
+def test_nvjpeg2k_without_cupy_is_unavailable_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert "install gpucodec[cuda12] or gpucodec[cuda13]" in backends.why_unavailable("nvjpeg2k")
+    with pytest.raises(BackendUnavailableError, match="'nvjpeg2k' cannot be used here"):
+        backends.executor("nvjpeg2k")
