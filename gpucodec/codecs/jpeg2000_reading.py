@@ -22,7 +22,7 @@ Longs = npt.NDArray[np.int64]
 
 _MAX_CHUNKS = (1 << 31) - 1
 # More bytes are given back as soon as the codeblocks are decoded.
-_KEPT_BYTES = 8 << 20
+_KEPT_BYTES = 1 << 19
 
 
 @dataclass(frozen=True, slots=True, eq=False)
