@@ -409,3 +409,21 @@ def test_handles_that_are_not_destroyed_are_told():
     handles = Handles(Library(stand_in, "stand-in"))
     assert isinstance(handles.create("nvjpeg2kStream"), c_void_p)
     assert handles.close() == ["nvjpeg2kStreamDestroy returned INTERNAL_ERROR (8): an unknown error in the library"]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("uid", [LOSSLESS, HT])
+@pytest.mark.parametrize(("dtype", "samples"), [("u1", ()), ("u2", ()), ("i2", ()), ("u1", (3,)), ("u1", (4,))])
+def test_on_a_gpu_frames_come_back_and_peers_read_them(uid, dtype, samples):
+    from gpucodec.codecs.base import DecodeRequest
+    from gpucodec.libraries.nvjpeg2k import Nvjpeg2kCodec
+
+    if reason := backends.why_unavailable("nvjpeg2k"):
+        pytest.skip(reason)
+    limits = np.iinfo(dtype)
+    frames = np.random.default_rng(5).integers(limits.min, limits.max + 1, (9, 130, 97, *samples)).astype(dtype)
+    spec, codec = FrameSpec.from_array(frames), Nvjpeg2kCodec()
+    codestreams = codec.encode_batch(FrameBatch(frames, spec), EncodeRequest(uid, spec, 9))
+    for codestream, frame in zip(codestreams, frames, strict=True):
+        np.testing.assert_array_equal(imagecodecs.jpeg2k_decode(codestream), frame)
+    np.testing.assert_array_equal(codec.decode_batch(codestreams, DecodeRequest(uid, spec, 9)).frames, frames)
