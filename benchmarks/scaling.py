@@ -28,7 +28,8 @@ def _batches() -> Iterator[np.ndarray[Any, Any]]:
         repeats = -(-side // 1792)
         yield np.tile(picture[:1792, :1792], (repeats, repeats))[None, :side, :side]
     for count in (1, 16, 256, 4096):
-        yield np.stack([np.roll(picture, 7 * number, axis=1)[900:1028, 900:1028] for number in range(count)])
+        corners = [divmod(37 * number, 1700) for number in range(count)]
+        yield np.stack([picture[row : row + 128, column : column + 128] for row, column in corners])
 
 
 def main() -> int:

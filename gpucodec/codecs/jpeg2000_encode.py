@@ -105,7 +105,7 @@ def encode_portion(
             parameters,
             quantizer,
             planes,
-            lambda: transformed(where, frames, spec, parameters, quantizer),
+            lambda: transformed(where, frames, spec, parameters, quantizer, planes),
         )
     elif parameters.needs_allocation:
         layer_passes, status = tier2.allocate(weights, np.tile(targets, (len(frames), 1)), None)
@@ -117,16 +117,22 @@ def encode_portion(
 
 
 def transformed(
-    where: Executor, frames: Any, spec: FrameSpec, parameters: CodingParameters, quantizer: Quantizer
+    where: Executor,
+    frames: Any,
+    spec: FrameSpec,
+    parameters: CodingParameters,
+    quantizer: Quantizer,
+    planes: Any = None,
 ) -> Any:
-    """Return the quantized wavelet coefficients of all planes."""
+    """Return the quantized wavelet coefficients of all planes, in `planes` if they are given."""
     from gpucodec_kernels import dwt53, dwt97
     from gpucodec_kernels.component_transform import Source
 
     source = Source.of(frames, spec.bits_stored)
     size = len(frames) * spec.num_samples
     keep = size * 4 <= _KEPT_PLANES_BYTES
-    planes = where.scratch("planes", size, np.int32) if keep else where.empty(size, np.int32)
+    if planes is None:
+        planes = where.scratch("planes", size, np.int32) if keep else where.empty(size, np.int32)
     transform = (where, source, parameters.component_transform, parameters.levels)
     if parameters.reversible:
         dwt53.forward(*transform, planes)

@@ -34,7 +34,8 @@ _TOO_LITTLE = 1000.0  # dB, more than there can be
 _CLOSE = 1.03  # targets between which there is hardly a pass
 _NOTICEABLE = 0.05  # dB
 _ROUNDS = 5
-_STRIP_SAMPLES = 1 << 20  # reconstructed at once
+_SMALL_SAMPLES = 1 << 20  # frames that are reconstructed at once, and beside their coefficients
+_STRIP_SAMPLES = 1 << 18  # of larger ones
 _MARGIN = 6  # rows beyond a strip that its samples depend on, at each level; even
 
 
@@ -70,7 +71,7 @@ def allocate_for_quality(
     planes : array
         The quantized coefficients, which may be overwritten.
     transform : callable
-        Returns them once more.
+        Writes them there once more.
 
     Returns
     -------
@@ -182,8 +183,8 @@ class Measure:
         transform: Callable[[], Any],
     ) -> None:
         self.where, self.zero_bitplanes, self.spec, self.parameters = where, zero_bitplanes, spec, parameters
-        self.quantizer, self.transform = quantizer, transform
-        self.coefficients: Callable[[], Any] = lambda: planes
+        self.quantizer, self.planes, self.transform = quantizer, planes, transform
+        self.is_overwritten = False
         self.geometry = plane_geometry(spec.rows, spec.columns, parameters)
         self.samples = where.contiguous(frames).reshape(-1).view(f"u{frames.dtype.itemsize}")
         columns = (self.geometry.x, self.geometry.y, self.geometry.width, self.geometry.height)
@@ -197,7 +198,7 @@ class Measure:
         spec, where = self.spec, self.where
         coefficients = self._reconstructed(layer_passes, layer, frames)
         row_samples = spec.columns * spec.samples_per_pixel
-        rows = max(1, min(spec.rows, _STRIP_SAMPLES // row_samples))
+        rows = spec.rows if spec.num_samples <= _SMALL_SAMPLES else max(1, _STRIP_SAMPLES // row_samples)
         total = np.zeros(len(frames))
         for top in range(0, spec.rows, rows):
             bottom = min(top + rows, spec.rows)
@@ -214,12 +215,14 @@ class Measure:
     def _reconstructed(self, layer_passes: Any, layer: int, frames: list[int]) -> Any:
         from gpucodec_kernels.ebcot import reconstruct
 
-        coefficients = self.coefficients()
+        if self.is_overwritten:
+            self.transform()
+        coefficients = self.planes
         spec, num_blocks = self.spec, self.geometry.num_codeblocks
         of_frame = spec.samples_per_pixel * num_blocks
         causal = int(self.parameters.codeblock_style & CodeblockStyle.VERTICALLY_CAUSAL)
         size = len(frames) * spec.num_samples
-        small = spec.num_samples <= _STRIP_SAMPLES
+        small = spec.num_samples <= _SMALL_SAMPLES
         decoded = self.where.scratch("decoded_planes", size, np.int32) if small else coefficients
         self.where.launch(
             reconstruct.reconstruct_codeblock, len(frames) * of_frame, self.where.upload(np.array(frames, np.int32)),
@@ -227,9 +230,8 @@ class Measure:
             self.parameters.num_layers, self.quantizer.fraction_bits, self.zero_bitplanes, layer_passes, causal,
             decoded,
         )  # fmt: skip
-        if not small:
-            # There is one of these, and no memory for another: it is transformed again.
-            self.coefficients = self.transform
+        # There is one of the large ones, and no memory for another: it is transformed again.
+        self.is_overwritten = not small
         return decoded
 
 

@@ -120,6 +120,7 @@ def test_strips_make_no_difference(monkeypatch, strip):
     ):
         whole = encode_frames(batch, parameters)
         with monkeypatch.context() as patch:
+            patch.setattr(jpeg2000_quality, "_SMALL_SAMPLES", 0)
             patch.setattr(jpeg2000_quality, "_STRIP_SAMPLES", strip)
             assert encode_frames(batch, parameters) == whole
 
