@@ -45,6 +45,7 @@ fuzz: $(VENV)/.installed-test
 	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m tests.fuzz.jpeg2000
 	$(BIN)/python -m tests.fuzz.jpegls_sweep
 	$(BIN)/python -m tests.fuzz.jpeg2000_sweep
+	$(BIN)/python -m tests.fuzz.htj2k_sweep
 
 # Ends with 1 if gpucodec is slower than in the result that is kept; the new one is kept in any case.
 bench: $(VENV)/.installed-test

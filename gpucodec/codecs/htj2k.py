@@ -1,4 +1,4 @@
-"""HTJ2K (1.2.840.10008.1.2.4.201, .202 and .203) on our own kernels, ITU-T T.814, PS3.5 A.4.4 and 8.2.14.
+"""HTJ2K (1.2.840.10008.1.2.4.201, .202 and .203) on our own kernels, ITU-T T.814, PS3.5 Annex A and 8.2.14.
 
 It is JPEG 2000 with another block coder: transforms, geometry and packets are those of `jpeg2000`.
 """
@@ -85,7 +85,7 @@ def parameters_for(spec: FrameSpec, options: EncodeOptions, uid: str) -> CodingP
     """Return how a frame is coded.
 
     Packets go by resolution, position, component and layer. The RPCL transfer syntax asks for that, for TLM, and for
-    as many levels as it takes until the smallest resolution has no more than 64 rows and columns (PS3.5 A.4.?).
+    as many levels as it takes until the smallest resolution has no more than 64 rows and columns (PS3.5 Annex A).
     """
     everything = options.j2k_cr == (1.0,) or options.j2k_psnr == (0.0,)
     lossless = not options.is_lossy or everything
