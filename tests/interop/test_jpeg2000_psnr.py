@@ -100,9 +100,7 @@ def test_each_layer_reaches_its_ratio(name):
 def test_what_is_measured_is_what_is_decoded(monkeypatch, parameters):
     measured = []
     measure = jpeg2000_quality.Measure.__call__
-    monkeypatch.setattr(
-        jpeg2000_quality.Measure, "__call__", lambda *of: measured.append(measure(*of)) or measured[-1]
-    )
+    monkeypatch.setattr(jpeg2000_quality.Measure, "__call__", lambda *of: measured.append(measure(*of)) or measured[-1])
     frame, spec = picture("tile")
     spec = spec.replace(photometric_interpretation="RGB")
     (codestream,) = encode_frames(FrameBatch(frame[None], spec), parameters)
