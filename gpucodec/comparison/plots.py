@@ -101,12 +101,14 @@ def draw(
             _add(axes, line, number if line.number is None else line.number)
         axes.set_xlabel(x)
         axes.set_ylabel(y)
+        plain = mpl.ticker.FuncFormatter(lambda value, _: f"{value:g}")
         if log_x:
             axes.set_xscale("log", base=2)
-            axes.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+            axes.xaxis.set_major_formatter(plain)
         if log_y:
             axes.set_yscale("log")
-            axes.yaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+            axes.yaxis.set_major_formatter(plain)
+            axes.yaxis.set_minor_formatter(mpl.ticker.NullFormatter() if _spans_decades(lines) else plain)
         elif zero_y:
             axes.set_ylim(bottom=0)
         axes.grid(color="#808080", alpha=0.25, linewidth=0.6)
@@ -115,6 +117,12 @@ def draw(
         written = io.StringIO()
         figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return _inlined(written.getvalue())
+
+
+def _spans_decades(lines: Sequence[Line]) -> bool:
+    """Return whether values are so far apart that powers of ten are labels enough."""
+    values = [value for line in lines for value in line.y if value > 0]
+    return bool(values) and max(values) > 100 * min(values)
 
 
 def _add(axes: Any, line: Line, number: int) -> None:
