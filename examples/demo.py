@@ -35,6 +35,7 @@ TARGETS = {
     "jpegls-near": ("jpegls-near", {"jls_error": 2}),
     "j2k": ("j2k", {}),
     "j2k-lossy": ("j2k-lossy", {"j2k_cr": [20, 10]}),
+    "htj2k": ("htj2k", {}),
 }
 
 

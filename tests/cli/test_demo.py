@@ -25,7 +25,7 @@ def demo() -> ModuleType:
 def test_all_files_reach_all_targets(demo: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert demo.main(tmp_path) == 0
     shown = capsys.readouterr().out
-    assert "25 of 25 verified" in shown
+    assert "30 of 30 verified" in shown
     assert shown.count("cpu (rle)") == 5
     for target in demo.TARGETS:
         assert sorted(path.name for path in (tmp_path / target).iterdir()) == sorted(demo.FILES)
