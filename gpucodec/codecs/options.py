@@ -164,7 +164,12 @@ def _jls_error(value: Any) -> int:
 
 
 def _layers(name: str, values: Iterable[float] | float, *, increasing: bool, smallest: float) -> tuple[float, ...]:
-    layers = (float(values),) if isinstance(values, (int, float)) else tuple(float(value) for value in values)
+    try:
+        layers = (float(values),) if isinstance(values, (int, float)) else tuple(float(value) for value in values)
+    except (TypeError, ValueError):
+        raise ParameterError(
+            f"'{name}' must be a number or several, one for each quality layer, not {values!r}"
+        ) from None
     if len(layers) > _MAX_LAYERS:
         raise ParameterError(f"'{name}' has {len(layers)} quality layers, at most {_MAX_LAYERS} are allowed")
     if any(not math.isfinite(value) or value < smallest for value in layers):

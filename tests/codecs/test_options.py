@@ -49,6 +49,8 @@ def test_options_that_go_together(uid: str, options: dict, lossy: bool) -> None:
         (J2K, {"j2k_psnr": [80, 40]}, "strictly increasing order"),
         (J2K, {"j2k_cr": [0.5]}, "at least 1"),
         (J2K, {"j2k_psnr": [float("nan")]}, "must be finite"),
+        (J2K, {"j2k_cr": "ten"}, "must be a number or several"),
+        (J2K, {"j2k_psnr": [40, None]}, "must be a number or several"),
         (J2K, {"j2k_cr": list(range(300, 100, -1))}, "200 quality layers, at most 100"),
         (J2K, {"j2k_ratio": [2]}, r"Unknown encoding options \['j2k_ratio'\]"),
     ],
