@@ -23,7 +23,7 @@ __all__ = ["bench"]
 
 _INTERRUPTED = 130  # 128 + SIGINT
 _SECTIONS = "codecs, threads, frames, size, files"
-_SHORT_SECTIONS = ("codecs", "files")
+_SHORT_SECTIONS = ("codecs",)
 
 
 def bench(
@@ -37,7 +37,7 @@ def bench(
         ),
     ] = None,
     sections: Annotated[list[str] | None, typer.Option("--only", metavar="PART,...", help=f"Of {_SECTIONS}.")] = None,
-    short: Annotated[bool, typer.Option("--short", help="Fewer rounds, no scaling: a few minutes.")] = False,
+    short: Annotated[bool, typer.Option("--short", help="The codecs alone, and fewer rounds: a few minutes.")] = False,
     rounds: Annotated[
         int | None, typer.Option(min=1, max=1000, help="Runs of each that count; 5, or 3 with --short.")
     ] = None,
