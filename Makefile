@@ -47,9 +47,11 @@ fuzz: $(VENV)/.installed-test
 	$(BIN)/python -m tests.fuzz.jpeg2000_sweep
 	$(BIN)/python -m tests.fuzz.htj2k_sweep
 
-# Ends with 1 if gpucodec is slower than in the result that is kept; the new one is kept in any case.
+# Ends with 1 if gpucodec is slower than in the result that is kept, if there is one; the new one is kept in any case.
+BENCH_RESULT := benchmarks/results/bench.json
+
 bench: $(VENV)/.installed-test
-	$(BIN)/gpucodec bench --short --against benchmarks/results/bench.json --json benchmarks/results/bench.json
+	$(BIN)/gpucodec bench --short --json $(BENCH_RESULT) $(if $(wildcard $(BENCH_RESULT)),--against $(BENCH_RESULT))
 
 bench-codecs: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks
