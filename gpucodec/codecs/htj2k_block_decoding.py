@@ -22,9 +22,8 @@ def decode_any(
     """Decode codeblocks of either kind; see `decode_ebcot`."""
     from gpucodec_kernels.ht import decode
 
-    is_ht = where.download(coded.coded).reshape(-1, 3)[:, 2] != 0
-    has_passes = where.download(coded.coded).reshape(-1, 3)[:, 1] != 0
-    others = np.flatnonzero(~is_ht & has_passes).astype(np.int32)
+    _, passes, is_ht = where.download(coded.coded).reshape(-1, 3).T
+    others = np.flatnonzero((is_ht == 0) & (passes != 0)).astype(np.int32)
     order, groups = _groups(where, plan, num_frames)
     status = where.upload(np.zeros(num_frames * plan.num_blocks, np.int32))
     places, blocks = plan.uploaded(where, "ebcot", (plan.block_places, plan.blocks))

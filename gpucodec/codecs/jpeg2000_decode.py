@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -204,9 +203,7 @@ class _Decoding:
             together = last - first == len(portion)
             is_there = isinstance(output, np.ndarray) == isinstance(where.empty(0, np.uint8), np.ndarray)
             if together and is_there:
-                self._decode(
-                    where, plan, [described[k] for k in portion], first, output[first * stride : last * stride]
-                )
+                self._decode(where, plan, described_here, first, output[first * stride : last * stride])
                 return
             target = where.empty(len(portion) * stride, output.dtype)
             self._decode(where, plan, described_here, first, target)
@@ -219,6 +216,8 @@ class _Decoding:
     def _decode(
         self, where: Executor, plan: DecodingPlan, described: Sequence[Codestream], first: int, output: Any
     ) -> None:
+        from gpucodec_kernels.dwt_inverse import Inverse
+
         count = len(described)
         frame = self.first_frame + first
         coded = read_codeblocks(where, plan, described, frame)
@@ -228,14 +227,8 @@ class _Decoding:
         status = self.decode_blocks(where, plan, coded, count, coefficients)
         _check_blocks(plan, coded, status, frame)
         del coded
-        _inverse(plan)(where, count, coefficients, plan.num_coefficients, output, plan.output_samples)
-
-
-@lru_cache(maxsize=32)
-def _inverse(plan: DecodingPlan) -> Any:
-    from gpucodec_kernels.dwt_inverse import Inverse
-
-    return Inverse(plan.tables)
+        inverse = plan.kept("inverse", lambda: Inverse(plan.tables))
+        inverse(where, count, coefficients, plan.num_coefficients, output, plan.output_samples)
 
 
 def _check_blocks(plan: DecodingPlan, coded: CodedBlocks, status: npt.NDArray[np.int32], frame: int) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -122,14 +122,18 @@ class DecodingPlan:
     tile_blocks: npt.NDArray[np.int32]
     chunks: npt.NDArray[np.int64]
     tables: Tables
-    _uploaded: dict[tuple[str, str], tuple[Any, ...]] = field(default_factory=dict, repr=False)
+    _kept: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def uploaded(self, where: Uploader, name: str, arrays: tuple[npt.NDArray[Any], ...]) -> tuple[Any, ...]:
         """Return arrays of the plan where kernels run; they are copied there once."""
-        key = (where.backend, name)
-        if key not in self._uploaded:
-            self._uploaded[key] = tuple(map(where.upload, arrays))
-        return self._uploaded[key]
+        kept: tuple[Any, ...] = self.kept((where.backend, name), lambda: tuple(map(where.upload, arrays)))
+        return kept
+
+    def kept(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """Return what is made of the plan, which is made once and goes when the plan goes."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        return self._kept[key]
 
     def check_limit(self, max_bytes: int) -> None:
         """Refuse a plan whose coefficients and samples would take more memory than allowed."""
