@@ -131,22 +131,27 @@ def _ratio_plots(rows: list[Row]) -> list[dict[str, str]]:
     plots = []
     numbers = _numbers(rows)
     for (picture, direction), members in _by(rows, lambda row: (row.picture, row.direction)).items():
-        fastest = {name: min(group, key=_median) for name, group in _by(members, lambda row: row.syntax).items()}
-        lines = [
-            Line(
-                contender,
-                [row.ratio for row in group],
-                [row.megabytes_per_second for row in group],
-                own=not group[0].is_peer,
-                joined=False,
-                labels=[_short(row) if row is fastest[row.syntax] else "" for row in group],
-                number=numbers[contender],
-            )
-            for contender, group in _by(members, lambda row: row.contender).items()
-        ]
+        lines = _points(members, numbers, lambda row: row.megabytes_per_second)
         caption = f"{picture}, {direction}: speed against compression ratio"
         plots.append({"svg": draw(lines, x="compression ratio", y=_RAW, log_y=True), "caption": caption})
     return plots
+
+
+def _points(rows: list[Row], numbers: dict[str, int], value: Callable[[Row], float]) -> list[Line]:
+    """Return a contender's points against their ratios, with the transfer syntax named at the fastest one's."""
+    fastest = {name: min(group, key=_median) for name, group in _by(rows, lambda row: row.syntax).items()}
+    return [
+        Line(
+            contender,
+            [row.ratio for row in group],
+            [value(row) for row in group],
+            own=not group[0].is_peer,
+            joined=False,
+            labels=[_short(row) if row is fastest[row.syntax] else "" for row in group],
+            number=numbers[contender],
+        )
+        for contender, group in _by(rows, lambda row: row.contender).items()
+    ]
 
 
 def _short(row: Row) -> str:
@@ -185,19 +190,7 @@ def _file_plots(rows: list[Row]) -> list[dict[str, str]]:
     plots = []
     numbers = _numbers(rows)
     for picture, members in _by(rows, lambda row: row.picture).items():
-        fastest = {name: min(group, key=_median) for name, group in _by(members, lambda row: row.syntax).items()}
-        lines = [
-            Line(
-                contender,
-                [row.ratio for row in group],
-                [row.median for row in group],
-                own=not group[0].is_peer,
-                joined=False,
-                labels=[_short(row) if row is fastest[row.syntax] else "" for row in group],
-                number=numbers[contender],
-            )
-            for contender, group in _by(members, lambda row: row.contender).items()
-        ]
+        lines = _points(members, numbers, _median)
         svg = draw(lines, x="compression ratio", y="seconds, the whole command", zero_y=True)
         plots.append(
             {"svg": svg, "caption": f"{picture}: reading, coding and writing a file ({members[0].frames} frames)"}

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ from gpucodec.errors import GpucodecError
 from gpucodec.transcoder.differences import difference
 
 __all__ = ["FileTool", "compare_files", "file_tools"]
+
+_POLL_SECONDS = 0.002
+_LOOK_SECONDS = 0.025
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,25 +130,26 @@ class _ToolFailedError(Exception):
 
 def _run(tool: FileTool, source: Path, destination: Path, patience: float) -> Cost:
     words = [word.format(source=source, destination=destination) for word in tool.command]
-    start = time.perf_counter()
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    try:
-        _, said = process.communicate(timeout=patience) if not hasattr(os, "wait4") else (None, None)
-        usage = _waited(process, patience)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-        raise _ToolFailedError(f"timed out after {patience:.0f} s") from None
-    seconds = time.perf_counter() - start
-    if said is None and process.stderr is not None:
-        said = process.stderr.read()
-        process.stderr.close()
+    # A file takes whatever a command has to say; a pipe that nobody reads would stop it.
+    with tempfile.TemporaryFile() as said:
+        start = time.perf_counter()
+        process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=said)
+        try:
+            cpu_seconds, peak_bytes = _waited(process, patience)
+        except subprocess.TimeoutExpired:
+            raise _ToolFailedError(f"timed out after {patience:.0f} s") from None
+        finally:
+            if process.returncode is None:
+                process.kill()
+                process.wait()
+        seconds = time.perf_counter() - start
+        said.seek(0)
+        last = said.read().decode(errors="replace").strip().splitlines()[-1:]
     if process.returncode < 0:
         raise _ToolFailedError(f"crashed: {signal.Signals(-process.returncode).name}")
     if process.returncode or not destination.exists():
-        last = (said or b"").decode(errors="replace").strip().splitlines()[-1:]
         raise _ToolFailedError(f"failed with {process.returncode}: {' '.join(last)}")
-    return Cost(seconds, usage[0], usage[1])
+    return Cost(seconds, cpu_seconds, peak_bytes)
 
 
 def _waited(process: subprocess.Popen[bytes], patience: float) -> tuple[float, int | None]:
@@ -157,16 +162,18 @@ def _waited(process: subprocess.Popen[bytes], patience: float) -> tuple[float, i
         process.wait(patience)
         return 0.0, None
     deadline = time.monotonic() + patience
-    peak = 0
+    peak, look_again = 0, 0.0
     while True:
-        peak = max(peak, peak_memory(process.pid))
+        if time.monotonic() >= look_again:  # rarely: looking takes time that the process is measured in
+            peak = max(peak, peak_memory(process.pid))
+            look_again = time.monotonic() + _LOOK_SECONDS
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
         if pid:
             process.returncode = os.waitstatus_to_exitcode(status)
             return usage.ru_utime + usage.ru_stime, peak or None
         if time.monotonic() > deadline:
             raise subprocess.TimeoutExpired(process.args, patience)
-        time.sleep(0.002)
+        time.sleep(_POLL_SECONDS)
 
 
 def _file_of(picture: Picture, folder: Path) -> Path:
