@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,9 @@ import numpy as np
 import pytest
 
 import gpucodec
+from tests.conformance_data import ROOT, present
 
-_SET = Path(os.environ.get("GPUCODEC_CONFORMANCE_DATA", "../shared/data")) / "j2k-conformance"
+_SET = ROOT / "j2k-conformance"
 _PGX_HEADER = re.compile(rb"PG (ML|LM) ?([+-]?) ?(\d+) (\d+) (\d+)\n")
 
 
@@ -61,10 +61,7 @@ def read_pgx(path: Path) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def folder() -> Path:
-    if not _SET.is_dir():
-        reason = f"the conformance set is not at {_SET}; set GPUCODEC_CONFORMANCE_DATA"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
-    return _SET
+    return present("j2k-conformance")
 
 
 def test_all_comparisons_of_part_1_are_here(folder):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,15 +12,14 @@ from gpucodec.codecs.jpeg2000_reading import read_codeblocks
 from gpucodec.codestream.j2k_plan import plan_decoding
 from gpucodec.codestream.j2k_reader import Codestream, read_codestream
 from gpucodec.errors import TruncatedCodestreamError
+from tests.conformance_data import ROOT, present
 
-_SET = Path(os.environ.get("GPUCODEC_CONFORMANCE_DATA", "../shared/data")) / "j2k-conformance"
+_SET = ROOT / "j2k-conformance"
 STREAMS = sorted(path.name for path in _SET.glob("*.j2k"))
 
 
 def test_the_set_is_there() -> None:
-    if not STREAMS:
-        reason = f"the JPEG 2000 conformance set is not in {_SET}; GPUCODEC_CONFORMANCE_DATA tells where it is"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    present("j2k-conformance")
     assert len(STREAMS) == 55
 
 

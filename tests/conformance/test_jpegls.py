@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from gpucodec.backends import executor
 from gpucodec.codecs.jpegls_decoding import decode_components
 from gpucodec.codecs.jpegls_scans import Scans, scan_geometry
 from gpucodec.codestream.jpegls import InterleaveMode, Preset, read_codestream
+from tests.conformance_data import present
 
 RGB = ("test8.ppm",)
 SUBSAMPLED = ("test8r.pgm", "test8gr4.pgm", "test8bs2.pgm")
@@ -47,11 +47,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def folder() -> Path:
-    place = Path(os.environ.get("GPUCODEC_CONFORMANCE_DATA", "../shared/data")) / "jpegls-conformance"
-    if not place.is_dir():
-        reason = f"the conformance set is not at {place}; set GPUCODEC_CONFORMANCE_DATA"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
-    return place
+    return present("jpegls-conformance")
 
 
 def read_netpbm(path: Path) -> list[np.ndarray]:

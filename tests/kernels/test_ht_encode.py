@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import imagecodecs
 import numpy as np
@@ -18,6 +16,7 @@ from hypothesis import strategies as st
 from openjpeg import utils as openjpeg
 
 from gpucodec.backends import Executor
+from tests.conformance_data import present
 from tests.reference import dwt, ht, packets, single_codeblock
 
 pytestmark = pytest.mark.kernel
@@ -295,10 +294,7 @@ def test_lanes_planes_and_places_change_nothing(where: Executor, lanes: int) -> 
 
 
 def test_codes_are_the_standard_s() -> None:
-    folder = Path(os.environ.get("GPUCODEC_CONFORMANCE_DATA", "../shared/data")) / "tables"
-    if not folder.is_dir():
-        reason = f"the tables are not at {folder}; set GPUCODEC_CONFORMANCE_DATA"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    folder = present("tables")
     for table in range(2):
         with (folder / f"ht_cxtvlc_table{table}.csv").open() as file:
             rows = [tuple(map(int, row)) for row in list(csv.reader(file))[1:]]
