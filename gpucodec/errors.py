@@ -10,6 +10,7 @@
       LimitExceededError(ValueError)         refused before allocating
       VerificationError                      what was written does not decode to what was read
       BackendUnavailableError(RuntimeError)  asked for by name, not usable here
+      KernelCompilationError(RuntimeError)   a kernel cannot be compiled for this device, or not started there
       WorkerError(RuntimeError)              a worker process died or ran out of time
     CodestreamWarning(UserWarning)           the bytes are wrong where the standard lets a decoder carry on
 """
@@ -25,6 +26,7 @@ __all__ = [
     "CodestreamError",
     "CodestreamWarning",
     "GpucodecError",
+    "KernelCompilationError",
     "LimitExceededError",
     "ParameterError",
     "TruncatedCodestreamError",
@@ -132,6 +134,10 @@ class VerificationError(GpucodecError):
 
 class BackendUnavailableError(GpucodecError, RuntimeError):
     """A backend was asked for by name and cannot be used here; says what to install."""
+
+
+class KernelCompilationError(GpucodecError, RuntimeError):
+    """A kernel cannot be compiled for this device, or not be started there; nothing of the batch has been done."""
 
 
 class WorkerError(GpucodecError, RuntimeError):
