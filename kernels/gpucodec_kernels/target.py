@@ -30,6 +30,7 @@ import numpy as np
 __all__ = [
     "BlockKernel",
     "Kernel",
+    "KernelError",
     "block_kernel",
     "device_function",
     "inline_function",
@@ -65,8 +66,25 @@ def {name}({arguments}):
     body(int32(cuda.blockIdx.x), int32(cuda.threadIdx.x), shared, {arguments})
 """
 
+# What a driver answers to code that it cannot take or start on its device. Other failures, those of work before this
+# among them, are not the kernel's.
+_REFUSALS = {
+    200: "invalid image",
+    209: "no binary for this GPU",
+    218: "invalid PTX",
+    221: "no just-in-time compiler",
+    222: "unsupported version of PTX",
+    223: "just-in-time compilation is disabled",
+    300: "invalid source",
+    701: "out of resources",
+}
+
 _prepare_lock = threading.Lock()
 _prepare_listeners: list[Callable[[str, bool], None]] = []
+
+
+class KernelError(RuntimeError):
+    """A kernel cannot be compiled for the device, or not be started there."""
 
 
 class DeviceFunction:
@@ -121,6 +139,10 @@ class Kernel:
             listener(self.__name__, True)
         try:
             return _cpu_loop(self) if target == "cpu" else _cuda_entry(self, target)
+        except Exception as error:
+            if target == "cuda" and _is_refusal(error, compiling=True):
+                raise KernelError(f"the kernel {self.__name__} cannot be compiled for this GPU ({error})") from error
+            raise
         finally:
             for listener in _prepare_listeners:
                 listener(self.__name__, False)
@@ -244,14 +266,28 @@ def launch(target: str, what: Kernel, count: int, *arguments: Any, stream: Any =
         for argument, convert in zip(arguments, converters, strict=True)
     ]
     compiled = what.compiled(target)
-    if isinstance(what, BlockKernel):
-        compiled[count, what.threads, stream](*cast)
-        return
     if target == "cpu":
         _run_on_threads(compiled, count, cast)
         return
-    threads = SIMULATOR_THREADS_PER_BLOCK if target == "simulator" else THREADS_PER_BLOCK
-    compiled[-(-count // threads), threads, stream](np.int32(count), *cast)
+    blocks, threads = count, getattr(what, "threads", 0)
+    if not isinstance(what, BlockKernel):
+        threads = SIMULATOR_THREADS_PER_BLOCK if target == "simulator" else THREADS_PER_BLOCK
+        blocks = -(-count // threads)
+        cast.insert(0, np.int32(count))
+    try:
+        compiled[blocks, threads, stream](*cast)
+    except Exception as error:
+        if target == "cuda" and _is_refusal(error, compiling=False):
+            raise KernelError(f"the kernel {what.__name__} cannot be started on this GPU ({error})") from error
+        raise
+
+
+def _is_refusal(error: Exception, *, compiling: bool) -> bool:
+    """Whether an error says that a kernel is not for this device, and nothing of the device or of work before it."""
+    code = getattr(error, "code", None)  # of an error of the driver's
+    if code is not None:
+        return code in _REFUSALS
+    return compiling and not isinstance(error, (MemoryError, OSError))
 
 
 def _writable(array: Any) -> Any:
@@ -433,26 +469,33 @@ def _cuda_entry(what: Kernel, target: str) -> Any:
     from numba import cuda
 
     if target == "simulator":
-        return cuda.jit(_cuda_entry_function(what, what.python, cuda))
-    return cuda.jit(_cuda_signature(what))(_cuda_function(what, cuda))
+        return cuda.jit(_cuda_entry_function(what, what.python, cuda, what.__name__))
+    # As on the CPU: the name carries what the machine code depends on. Numba adds its version, the compiler's, and the
+    # architecture.
+    name = f"cuda_{what.__name__}_{_sources_fingerprint(what.python.__module__)}"
+    function, signature = _cuda_function(what, cuda, name), _cuda_signature(what)
+    try:
+        return cuda.jit(signature, cache=True)(function)
+    except (OSError, RuntimeError):  # no folder to cache in: compile for this process alone
+        return cuda.jit(signature)(function)
 
 
-def _cuda_function(what: Kernel, cuda: Any) -> FunctionType:
+def _cuda_function(what: Kernel, cuda: Any, name: str) -> FunctionType:
     def compile_function(function: FunctionType, inline: bool) -> Any:
         return cuda.jit(device=True, forceinline=inline)(function)
 
     body = compile_function(_specialise(what.python, "cuda", compile_function, {}), False)
-    return _cuda_entry_function(what, body, cuda)
+    return _cuda_entry_function(what, body, cuda, name)
 
 
-def _cuda_entry_function(what: Kernel, body: Any, cuda: Any) -> FunctionType:
+def _cuda_entry_function(what: Kernel, body: Any, cuda: Any, name: str) -> FunctionType:
     names = {"body": body, "cuda": cuda}
     if not isinstance(what, BlockKernel):
-        return _entry_function(what, _CUDA_ENTRY, what.__name__, names)
+        return _entry_function(what, _CUDA_ENTRY, name, names)
     from numba import types
 
     shared = {"shared_size": what.shared_size, "shared_type": getattr(types, what.shared_type)}
-    return _entry_function(what, _CUDA_BLOCK_ENTRY, what.__name__, names | shared)
+    return _entry_function(what, _CUDA_BLOCK_ENTRY, name, names | shared)
 
 
 def _cuda_signature(what: Kernel) -> Any:
@@ -481,7 +524,7 @@ def compile_ptx(what: Kernel, compute_capability: tuple[int, int]) -> str:
     from numba import cuda
 
     with _pretend_device(compute_capability):
-        function = _cuda_function(what, cuda)
+        function = _cuda_function(what, cuda, what.__name__)
         ptx, _ = cuda.compile_ptx(function, _cuda_signature(what), cc=compute_capability)
     return str(ptx)
 

@@ -125,6 +125,84 @@ print(sum(loop.stats.cache_hits.values()))
     assert [run.stdout.strip() for run in runs] == ["0", "1"]
 
 
+@pytest.mark.compile
+def test_machine_code_for_gpus_is_kept_for_the_next_process(tmp_path) -> None:
+    # Everything but loading the code into a driver is what happens on a GPU.
+    program = """
+import sys
+from gpucodec_kernels import prefix_sum, target
+from numba.cuda import dispatcher
+from numba.cuda.cudadrv import devices
+class Device:
+    id, compute_capability = 0, eval(sys.argv[1])
+class Module:
+    initialized = True
+    def get_function(self, name):
+        self.module = self
+        return self
+class Context:
+    device = Device()
+    def create_module_image(self, machine_code, *_):
+        assert len(machine_code.code) > 1000
+        return Module()
+dispatcher.get_current_device, devices.get_context = Device, lambda *_: Context()
+if len(sys.argv) > 2:
+    target._sources_fingerprint = lambda module: "changed"
+entry = prefix_sum.offset_chunks.compiled("cuda")
+print(sum(entry.stats.cache_hits.values()))
+"""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", program]
+    runs = [
+        subprocess.run([*command, *words], env=environment, capture_output=True, text=True, timeout=120, check=True)
+        for words in (["(8, 0)"], ["(8, 0)"], ["(9, 0)"], ["(9, 0)"], ["(9, 0)", "changed"])
+    ]
+    assert [run.stdout.strip() for run in runs] == ["0", "1", "0", "1", "0"]
+
+
+class DriverError(Exception):
+    """What Numba raises when the driver does."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"[{code}]")
+        self.code = code
+
+
+def test_a_kernel_that_the_card_refuses_is_told_from_what_failed_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refusing:
+        code = 0
+
+        def __getitem__(self, launch):
+            return self
+
+        def __call__(self, *arguments):
+            raise DriverError(self.code)
+
+    refusing = Refusing()
+    monkeypatch.setitem(count_visit._loops, "cuda", refusing)
+    refusing.code = 701
+    with pytest.raises(target.KernelError, match=r"count_visit cannot be started on this GPU \(\[701\]\)"):
+        target.launch("cuda", count_visit, 1, np.zeros(1, np.int64))
+    refusing.code = 700  # an illegal address, of this kernel or of an earlier one
+    with pytest.raises(DriverError):
+        target.launch("cuda", count_visit, 1, np.zeros(1, np.int64))
+
+
+@pytest.mark.parametrize(
+    ("error", "refused"),
+    [(TypeError("no such type"), True), (DriverError(222), True), (DriverError(719), False), (MemoryError(), False)],
+)
+def test_a_kernel_that_does_not_compile_is_named(monkeypatch: pytest.MonkeyPatch, error, refused: bool) -> None:
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(target, "_cuda_entry", fail)
+    with pytest.raises(target.KernelError if refused else type(error)) as caught:
+        target.launch("cuda", write_scalars, 1, 1, 1, 1.0, np.zeros(1))
+    if refused:
+        assert "the kernel write_scalars cannot be compiled for this GPU" in str(caught.value)
+
+
 def test_listeners_hear_of_the_first_use_alone() -> None:
     heard: list[tuple[str, bool]] = []
 
