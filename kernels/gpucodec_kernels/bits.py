@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy import int32, uint32, uint64
+from numpy import int32, int64, uint32, uint64
 
-from gpucodec_kernels.target import instruction
+from gpucodec_kernels.target import instruction, on_cuda
 
 
 def _cpu_trailing_zeros() -> Any:
@@ -25,17 +25,15 @@ def _cpu_trailing_zeros() -> Any:
     return intrinsic(trailing_zeros)
 
 
-def _cuda_trailing_zeros() -> Any:
-    from numba import cuda
-
+def _cuda_trailing_zeros(cuda: Any) -> Any:
     # ffs counts from 1 and is 0 where no bit is set.
     def trailing_zeros(word):
         return uint32(cuda.ffs(word) - 1)
 
-    return cuda.jit(device=True)(trailing_zeros)
+    return trailing_zeros
 
 
-@instruction(cpu=_cpu_trailing_zeros, cuda=_cuda_trailing_zeros)
+@instruction(cpu=_cpu_trailing_zeros, cuda=on_cuda(_cuda_trailing_zeros))
 def trailing_zeros(word):
     """Return how many zero bits lie below the lowest set bit of a uint64 that is not zero, as uint32."""
     count = 0
@@ -59,16 +57,14 @@ def _cpu_leading_zeros() -> Any:
     return intrinsic(leading_zeros)
 
 
-def _cuda_leading_zeros() -> Any:
-    from numba import cuda, int64
-
+def _cuda_leading_zeros(cuda: Any) -> Any:
     def leading_zeros(word):
         return uint32(cuda.clz(int64(word)))
 
-    return cuda.jit(device=True)(leading_zeros)
+    return leading_zeros
 
 
-@instruction(cpu=_cpu_leading_zeros, cuda=_cuda_leading_zeros)
+@instruction(cpu=_cpu_leading_zeros, cuda=on_cuda(_cuda_leading_zeros))
 def leading_zeros(word):
     """Return how many zero bits lie above the highest set bit of a uint64, 64 for 0, as uint32."""
     return uint32(64 - int(word).bit_length())
@@ -88,16 +84,14 @@ def _cpu_population_count() -> Any:
     return intrinsic(population_count)
 
 
-def _cuda_population_count() -> Any:
-    from numba import cuda, int64
-
+def _cuda_population_count(cuda: Any) -> Any:
     def population_count(word):
         return uint32(cuda.popc(int64(word)))
 
-    return cuda.jit(device=True)(population_count)
+    return population_count
 
 
-@instruction(cpu=_cpu_population_count, cuda=_cuda_population_count)
+@instruction(cpu=_cpu_population_count, cuda=on_cuda(_cuda_population_count))
 def population_count(word):
     """Return how many bits of a uint64 are set, as uint32."""
     return uint32(int(word).bit_count())
@@ -119,19 +113,43 @@ def _cpu_leading_zeros_32() -> Any:
     return intrinsic(leading_zeros_32)
 
 
-def _cuda_leading_zeros_32() -> Any:
-    from numba import cuda, int32
-
+def _cuda_leading_zeros_32(cuda: Any) -> Any:
     def leading_zeros_32(word):
         return uint64(cuda.clz(int32(word)))
 
-    return cuda.jit(device=True)(leading_zeros_32)
+    return leading_zeros_32
 
 
-@instruction(cpu=_cpu_leading_zeros_32, cuda=_cuda_leading_zeros_32)
+@instruction(cpu=_cpu_leading_zeros_32, cuda=on_cuda(_cuda_leading_zeros_32))
 def leading_zeros_32(word):
     """Return how many zero bits lie above the highest set bit of a word below 2**32 that is not zero, as uint64."""
     return uint64(32 - int(word).bit_length())
+
+
+def _cuda_trailing_zeros_32(cuda: Any) -> Any:
+    def trailing_zeros_32(word):
+        return uint32(cuda.ffs(uint32(word)) - 1)
+
+    return trailing_zeros_32
+
+
+@instruction(cuda=on_cuda(_cuda_trailing_zeros_32))
+def trailing_zeros_32(word):
+    """Return how many zero bits lie below the lowest set bit of a uint32 that is not zero, as uint32."""
+    return trailing_zeros(uint64(word))
+
+
+def _cuda_population_count_32(cuda: Any) -> Any:
+    def population_count_32(word):
+        return uint32(cuda.popc(uint32(word)))
+
+    return population_count_32
+
+
+@instruction(cuda=on_cuda(_cuda_population_count_32))
+def population_count_32(word):
+    """Return how many bits of a uint32 are set, as uint32."""
+    return population_count(uint64(word))
 
 
 def _cpu_choose() -> Any:
@@ -194,17 +212,14 @@ def _cpu_nearest_integer() -> Any:
     return intrinsic(nearest_integer)
 
 
-def _cuda_nearest_integer() -> Any:
-    from numba import cuda
-    from numba.cuda import libdevice
-
+def _cuda_nearest_integer(cuda: Any) -> Any:
     def nearest_integer(value):
-        return libdevice.float2int_rn(value)
+        return cuda.libdevice.float2int_rn(value)
 
-    return cuda.jit(device=True)(nearest_integer)
+    return nearest_integer
 
 
-@instruction(cpu=_cpu_nearest_integer, cuda=_cuda_nearest_integer)
+@instruction(cpu=_cpu_nearest_integer, cuda=on_cuda(_cuda_nearest_integer))
 def nearest_integer(value):
     """Return a float32 as the nearest int32, the even one of two; the caller has seen to it that it fits."""
     return int32(np.rint(value))

@@ -37,6 +37,7 @@ __all__ = [
     "instruction",
     "kernel",
     "launch",
+    "on_cuda",
     "on_prepare",
     "set_num_threads",
     "simulator_enabled",
@@ -217,16 +218,26 @@ def block_kernel(
     return lambda function: BlockKernel(function, signature, threads, shared_type, shared_size)
 
 
-def _cuda_synchronize() -> Any:
-    from numba import cuda
+def on_cuda(make: Callable[[Any], FunctionType]) -> Callable[[], Any]:
+    """Return what `instruction` takes for ``cuda``: `make` gets Numba's CUDA module and returns a device function."""
 
+    def maker() -> Any:
+        from numba import cuda
+        from numba.cuda import libdevice  # noqa: F401 - from here on an attribute of the module
+
+        return cuda.jit(device=True)(make(cuda))
+
+    return maker
+
+
+def _cuda_synchronize(cuda: Any) -> FunctionType:
     def synchronize():  # type: ignore[no-untyped-def]
         cuda.syncthreads()
 
-    return cuda.jit(device=True)(synchronize)
+    return synchronize
 
 
-@instruction(cuda=_cuda_synchronize)
+@instruction(cuda=on_cuda(_cuda_synchronize))
 def synchronize() -> None:
     """Wait for all threads of the block; what they wrote to shared memory is then there for all of them."""
     # The simulator runs a thread of a block in a thread of its own, which knows how to wait for the others.
