@@ -6,23 +6,27 @@ Numba's CUDA target.
 
 from __future__ import annotations
 
-import mmap
 import threading
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache, wraps
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from gpucodec.errors import BackendUnavailableError, GpucodecError
+from gpucodec.errors import BackendUnavailableError, DeviceError, DeviceMemoryError
+from gpucodec.host import Executor, Mark, Stream
 
 __all__ = [
     "KERNEL_BACKENDS",
     "Executor",
+    "Mark",
     "Stream",
+    "adopted",
     "device_seconds",
     "executor",
+    "executors",
     "num_multiprocessors",
     "why_no_device",
     "why_unavailable",
@@ -34,156 +38,154 @@ KERNEL_BACKENDS = ("cpu", "cuda", "simulator")
 _ANSWERED_BY = {"nvjpeg2k": "gpucodec.libraries.nvjpeg2k_library"}
 
 _CURE = "install gpucodec[cuda12] or gpucodec[cuda13]"
-_LARGEST_SCRATCH = 64 << 20  # what a thread keeps of each name, at most
-_CACHE_LINE = 64
-_SMALLEST_TEMPORARY = 1 << 18
 _COLD_BYTES = 256 << 20
-_kept = threading.local()
+_SMALLEST_PINNED = 1 << 12
+_OUT_OF_MEMORY = 2  # cudaErrorMemoryAllocation and CUDA_ERROR_OUT_OF_MEMORY
+
+M = TypeVar("M", bound=Callable[..., Any])
 
 
-class Stream:
-    """Work that a library does in order, beside the current stream's; on the host it is done when a call returns."""
+def _naming_device(method: M) -> M:
+    """Let a method raise CuPy's and the driver's errors as ours."""
 
-    address = 0
+    @wraps(method)
+    def call(self: _CudaExecutor, *arguments: Any) -> Any:
+        try:
+            return method(self, *arguments)
+        except Exception as error:
+            if (ours := self.device_error(error)) is None:
+                raise
+            raise ours from error
 
-    def follow_current(self) -> None:
-        """Let what is asked of this stream from now on begin after what the current stream has been asked so far."""
-
-    def synchronize(self) -> None:
-        """Wait until everything asked of this stream is done.
-
-        Raises
-        ------
-        GpucodecError
-            If the GPU says that something of it failed.
-        """
-
-
-class Executor:
-    """The CPU, and the simulator, whose arrays are NumPy's too.
-
-    Parameters
-    ----------
-    backend : str
-        ``"cpu"``, ``"cuda"`` or ``"simulator"``.
-    """
-
-    # Samples per index for kernels that work on neighbouring samples: enough to vectorise.
-    samples_per_index = 8192
-
-    def __init__(self, backend: str) -> None:
-        self.backend = backend
-
-    @property
-    def on_host(self) -> bool:
-        """Whether kernels read and write the caller's memory itself; the simulator copies arrays, as a GPU needs."""
-        return self.backend == "cpu"
-
-    def empty(self, size: int, dtype: Any) -> Any:
-        """Return an uninitialised one-dimensional array where the kernels run."""
-        return np.empty(size, dtype)
-
-    def temporary(self, size: int, dtype: Any) -> Any:
-        """Return an uninitialised array where the kernels run, whose memory is the system's again when it is let go.
-
-        Memory that the C library takes back it may keep, and that of large frames is then not there for what comes
-        next.
-        """
-        num_bytes = size * np.dtype(dtype).itemsize
-        if num_bytes < _SMALLEST_TEMPORARY:
-            return self.empty(size, dtype)
-        return np.frombuffer(mmap.mmap(-1, num_bytes), dtype, size)
-
-    def scratch(self, name: str, size: int, dtype: Any) -> Any:
-        """Return an uninitialised array where the kernels run, the calling thread's until it asks for `name` again."""
-        return self.host_scratch(name, size, dtype)
-
-    @staticmethod
-    def host_scratch(name: str, size: int, dtype: Any) -> np.ndarray[Any, Any]:
-        """Return an uninitialised host array, the calling thread's until it asks for the same name again.
-
-        Fresh memory costs more than most kernels do with it: the system clears every page at its first use.
-        """
-        num_bytes = size * np.dtype(dtype).itemsize
-        if num_bytes > _LARGEST_SCRATCH:
-            return _aligned(num_bytes).view(dtype)
-        kept = _kept.__dict__.get(name)
-        if kept is None or kept.nbytes < num_bytes:
-            kept = _kept.__dict__[name] = _aligned(num_bytes)
-        view: np.ndarray[Any, Any] = kept[:num_bytes].view(dtype)
-        return view
-
-    def upload(self, array: np.ndarray[Any, Any]) -> Any:
-        """Return a host array's contents where the kernels run; the same array where that is the host."""
-        return array
-
-    def contiguous(self, array: Any) -> Any:
-        """Return an array of any layout, on the host or already where the kernels run, as a C-contiguous one there."""
-        return np.ascontiguousarray(array)
-
-    def download(self, array: Any) -> np.ndarray[Any, Any]:
-        """Return an array's contents on the host, after all launches before it are done."""
-        result: np.ndarray[Any, Any] = array
-        return result
-
-    @property
-    def device(self) -> int:
-        """The number of the current GPU; 0 where there is none."""
-        return 0
-
-    def address(self, array: Any) -> int:
-        """Return where the memory of an array begins, for libraries; the array must be there where kernels run."""
-        return int(array.ctypes.data)
-
-    def new_stream(self) -> Stream:
-        """Return a new stream for libraries."""
-        return Stream()
-
-    def launch(self, kernel: Any, count: int, *arguments: Any) -> None:
-        """Run a kernel for every index from 0 to `count`."""
-        from gpucodec_kernels.target import launch
-
-        launch(self.backend, kernel, count, *arguments)
-
-
-def _aligned(num_bytes: int) -> np.ndarray[Any, Any]:
-    """Return an uninitialised host array that begins with a cache line: vectors of 64 bytes then cross none."""
-    memory = np.empty(num_bytes + _CACHE_LINE, np.uint8)
-    begin = -memory.ctypes.data % _CACHE_LINE
-    return memory[begin : begin + num_bytes]
+    return call  # type: ignore[return-value]
 
 
 class _CudaStream(Stream):
     """A stream of CuPy's on the current GPU."""
 
-    def __init__(self) -> None:
+    def __init__(self, where: _CudaExecutor) -> None:
         import cupy
 
+        self._where = where
         self._stream = cupy.cuda.Stream(non_blocking=True)
         self.address = int(self._stream.ptr)
 
     def follow_current(self) -> None:
-        import cupy
-
-        event = cupy.cuda.Event(disable_timing=True)
-        event.record(cupy.cuda.get_current_stream())
-        self._stream.wait_event(event)
+        self._stream.wait_event(self._where.mark().event)  # type: ignore[attr-defined]
 
     def synchronize(self) -> None:
+        self._where.wait(self._stream)
+
+
+class _CudaMark(Mark):
+    """An event that was recorded on a stream."""
+
+    def __init__(self) -> None:
         import cupy
 
-        try:
-            self._stream.synchronize()
-        except cupy.cuda.runtime.CUDARuntimeError as error:
-            raise GpucodecError(f"work on the GPU failed: {error}") from error
+        self.event = cupy.cuda.Event(disable_timing=True)
+        self.event.record(cupy.cuda.get_current_stream())
 
 
 class _CudaExecutor(Executor):
-    """CuPy owns memory and streams; Numba's kernels take both through their array and stream protocols."""
+    """A GPU. CuPy owns memory and streams; Numba's kernels take both through their array and stream protocols.
+
+    Parameters
+    ----------
+    backend : str
+        ``"cuda"`` or ``"nvjpeg2k"``.
+    number : int, optional
+        Of the GPU; without it, the one that is current when something is asked for.
+    """
 
     # Neighbouring threads take neighbouring samples, so that a warp's accesses fall together.
     samples_per_index = 1
 
+    def __init__(self, backend: str, number: int | None = None) -> None:
+        super().__init__(backend)
+        self._number = number
+        self._idle_streams: list[Any] = []
+        self._held: list[tuple[Any, tuple[Any, ...]]] = []
+        self._lock = threading.Lock()
+        self._active = threading.local()
+
+    @property
+    def place(self) -> str:
+        return f"cuda:{self.device}"
+
+    def active(self) -> AbstractContextManager[None]:
+        return nullcontext() if getattr(self._active, "is_on", False) else self._made_active()
+
+    @contextmanager
+    def _made_active(self) -> Iterator[None]:
+        import cupy
+
+        try:
+            with cupy.cuda.Device(self.device), self._numba_device():
+                # Streams are used again: the memory pool keeps what is freed apart by them.
+                with self._lock:
+                    stream = self._idle_streams.pop() if self._idle_streams else None
+                stream = stream or cupy.cuda.Stream(non_blocking=True)
+                self._active.is_on = True
+                try:
+                    with stream:
+                        yield
+                finally:
+                    self._active.is_on = False
+                    self._idle_streams.append(stream)
+        except Exception as error:
+            if (ours := self.device_error(error)) is None:
+                raise
+            raise ours from error
+
+    def _numba_device(self) -> Any:
+        """Return what makes Numba, which remembers a device for each thread, use this one."""
+        import cupy
+
+        if cupy.cuda.runtime.getDeviceCount() < 2:
+            return nullcontext()
+        from numba import cuda
+
+        return cuda.gpus[self.device]
+
+    @_naming_device
+    def mark(self) -> Mark:
+        return _CudaMark()
+
+    @_naming_device
+    def follow(self, mark: Mark) -> None:
+        import cupy
+
+        cupy.cuda.get_current_stream().wait_event(mark.event)  # type: ignore[attr-defined]
+
+    @_naming_device
+    def hold(self, *objects: Any) -> None:
+        self._hold(*objects)
+
+    def _hold(self, *objects: Any) -> Any:
+        """Hold objects until the event that is returned."""
+        event = _CudaMark().event
+        with self._lock:
+            before, self._held = self._held, []
+            self._held = [(event, objects), *(pair for pair in before if not pair[0].done)]
+        return event
+
+    @_naming_device
+    def wait(self, event_or_stream: Any) -> None:
+        """Wait for a CuPy event or stream."""
+        event_or_stream.synchronize()
+
+    @_naming_device
+    def free_memory(self) -> int | None:
+        import cupy
+
+        with cupy.cuda.Device(self.device) as device:
+            pool = cupy.get_default_memory_pool()
+            free = int(device.mem_info[0]) + int(pool.free_bytes())
+            limit = int(pool.get_limit())
+            return min(free, limit - int(pool.used_bytes())) if limit else free
+
+    @_naming_device
     def empty(self, size: int, dtype: Any) -> Any:
         import cupy
 
@@ -196,34 +198,67 @@ class _CudaExecutor(Executor):
         """Return an uninitialised device array."""
         return self.empty(size, dtype)
 
-    def upload(self, array: np.ndarray[Any, Any]) -> Any:
+    @_naming_device
+    def upload(self, array: Any) -> Any:
+        """Return a host array's contents where the kernels run, in C order; an array that is on the device as it is."""
         import cupy
 
-        return cupy.asarray(array)
+        if not isinstance(array, np.ndarray):
+            return array
+        made = cupy.empty(array.shape, array.dtype)
+        if array.size:
+            sent = _pinned(array.shape, array.dtype)
+            np.copyto(sent, array)
+            made.data.copy_from_host_async(sent.ctypes.data, sent.nbytes)
+            self._hold(sent)
+        return made
 
+    @_naming_device
+    def constant(self, array: np.ndarray[Any, Any]) -> Any:
+        made = self.upload(array)
+        _CudaMark().event.synchronize()
+        return made
+
+    @_naming_device
     def contiguous(self, array: Any) -> Any:
         import cupy
 
-        return cupy.ascontiguousarray(array)
+        return self.upload(array) if isinstance(array, np.ndarray) else cupy.ascontiguousarray(array)
 
     def download(self, array: Any) -> np.ndarray[Any, Any]:
+        return self.begin_download(array)()
+
+    @_naming_device
+    def begin_download(self, array: Any) -> Callable[[], np.ndarray[Any, Any]]:
         import cupy
 
-        host: np.ndarray[Any, Any] = cupy.asnumpy(array)
-        return host
+        received = _pinned(array.shape, array.dtype)
+        if not array.size:
+            return lambda: received
+        array = cupy.ascontiguousarray(array)
+        array.data.copy_to_host_async(received.ctypes.data, received.nbytes)
+        event = self._hold(received, array)
+
+        def finish() -> np.ndarray[Any, Any]:
+            self.wait(event)
+            return received
+
+        return finish
 
     @property
     def device(self) -> int:
         import cupy
 
-        return int(cupy.cuda.Device().id)
+        return int(cupy.cuda.Device().id) if self._number is None else self._number
 
     def address(self, array: Any) -> int:
         return int(array.data.ptr)
 
+    @_naming_device
     def new_stream(self) -> Stream:
-        return _CudaStream()
+        return _CudaStream(self)
 
+    @_naming_device
     def launch(self, kernel: Any, count: int, *arguments: Any) -> None:
         import cupy
         from gpucodec_kernels.target import launch
@@ -232,10 +267,61 @@ class _CudaExecutor(Executor):
         stream = cuda.external_stream(cupy.cuda.get_current_stream().ptr)
         launch(self.backend, kernel, count, *arguments, stream=stream)
 
+    def device_error(self, error: Exception) -> DeviceError | None:
+        """Return what an error of CuPy or of the driver is for us; None if it is another one."""
+        import cupy
+
+        number = "" if self._number is None else f" {self._number}"
+        if isinstance(error, cupy.cuda.memory.OutOfMemoryError):
+            return DeviceMemoryError(f"GPU{number} has not the memory: {error}")
+        of_driver = (cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError)
+        if not isinstance(error, of_driver) and type(error).__name__ != "CudaAPIError":  # the last one is Numba's
+            return None
+        if _OUT_OF_MEMORY in (getattr(error, "status", 0), getattr(error, "code", 0)):
+            return DeviceMemoryError(f"GPU{number} has not the memory: {error}")
+        return DeviceError(f"work on GPU{number} failed: {error}")
+
+
+def _pinned(shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
+    """Return an uninitialised host array that a GPU copies from and to by itself."""
+    import cupy
+
+    dtype = np.dtype(dtype)
+    size = int(np.prod(shape))
+    if not size:
+        return np.empty(shape, dtype)
+    num_bytes = max(_SMALLEST_PINNED, size * dtype.itemsize)
+    # The pool gives freed memory to those who ask for exactly as much: let them ask for eight sizes in each power of 2.
+    step = 1 << (num_bytes.bit_length() - 4)
+    memory = cupy.cuda.alloc_pinned_memory(-(-num_bytes // step) * step)
+    return np.frombuffer(memory, dtype, size).reshape(shape)
+
+
+def adopted(array: Any) -> Any:
+    """Return an array on a GPU, whatever package made it, as one that executors take; nothing is copied.
+
+    Parameters
+    ----------
+    array : object
+        Has ``__dlpack__``, or ``__cuda_array_interface__``.
+
+    Raises
+    ------
+    BackendUnavailableError
+        If CuPy cannot be used here.
+    """
+    if reason := why_no_device():
+        raise BackendUnavailableError(f"Arrays on a GPU cannot be used here: {reason}")
+    import cupy
+
+    if isinstance(array, cupy.ndarray):
+        return array
+    return cupy.from_dlpack(array) if hasattr(array, "__dlpack__") else cupy.asarray(array)
+
 
 @cache
-def executor(backend: str) -> Executor:
-    """Return what runs kernels for a backend.
+def executors(backend: str) -> tuple[Executor, ...]:
+    """Return what runs kernels for a backend: an executor for each GPU, or one on the host.
 
     Raises
     ------
@@ -244,7 +330,42 @@ def executor(backend: str) -> Executor:
     """
     if reason := why_unavailable(backend):
         raise BackendUnavailableError(f"The backend '{backend}' cannot be used here: {reason}")
-    return _CudaExecutor(backend) if backend in ("cuda", "nvjpeg2k") else Executor(backend)
+    if backend not in ("cuda", "nvjpeg2k"):
+        return (Executor(backend),)
+    import cupy
+
+    current = int(cupy.cuda.Device().id)
+    numbers = range(int(cupy.cuda.runtime.getDeviceCount()))
+    # The current one is known to be usable, and comes first.
+    return tuple(
+        _CudaExecutor(backend, number)
+        for number in sorted(numbers, key=lambda number: number != current)
+        if number == current or _is_usable(number)
+    )
+
+
+def _is_usable(number: int) -> bool:
+    import cupy
+
+    with cupy.cuda.Device(number):
+        return not why_no_device()
+
+
+def executor(backend: str) -> Executor:
+    """Return what runs kernels for a backend, on the calling thread's GPU where there are several.
+
+    Raises
+    ------
+    BackendUnavailableError
+        If it cannot be used here, with the reason and the cure.
+    """
+    found = executors(backend)
+    if len(found) == 1:
+        return found[0]
+    import cupy
+
+    current = int(cupy.cuda.Device().id)
+    return next((each for each in found if each.device == current), found[0])
 
 
 def device_seconds(call: Callable[[], Any]) -> float:

@@ -11,6 +11,8 @@
       VerificationError                      what was written does not decode to what was read
       BackendUnavailableError(RuntimeError)  asked for by name, not usable here
       KernelCompilationError(RuntimeError)   a kernel cannot be compiled for this device, or not started there
+      DeviceError(RuntimeError)              work on a GPU failed
+        DeviceMemoryError                    it has not the memory
       WorkerError(RuntimeError)              a worker process died or ran out of time
     CodestreamWarning(UserWarning)           the bytes are wrong where the standard lets a decoder carry on
 """
@@ -25,6 +27,8 @@ __all__ = [
     "BackendUnavailableError",
     "CodestreamError",
     "CodestreamWarning",
+    "DeviceError",
+    "DeviceMemoryError",
     "GpucodecError",
     "KernelCompilationError",
     "LimitExceededError",
@@ -138,6 +142,14 @@ class BackendUnavailableError(GpucodecError, RuntimeError):
 
 class KernelCompilationError(GpucodecError, RuntimeError):
     """A kernel cannot be compiled for this device, or not be started there; nothing of the batch has been done."""
+
+
+class DeviceError(GpucodecError, RuntimeError):
+    """Work on a GPU failed; names the GPU, and what its driver said."""
+
+
+class DeviceMemoryError(DeviceError):
+    """A GPU has not the memory that work there needs; less of it at a time may do."""
 
 
 class WorkerError(GpucodecError, RuntimeError):

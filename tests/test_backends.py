@@ -6,17 +6,17 @@ import threading
 import numpy as np
 import pytest
 
-from gpucodec import backends
-from gpucodec.errors import BackendUnavailableError, GpucodecError
+from gpucodec import backends, host
+from gpucodec.errors import BackendUnavailableError, DeviceError
 
 
 @pytest.fixture
 def _asked_anew():
     backends.why_unavailable.cache_clear()
-    backends.executor.cache_clear()
+    backends.executors.cache_clear()
     yield
     backends.why_unavailable.cache_clear()
-    backends.executor.cache_clear()
+    backends.executors.cache_clear()
 
 
 def test_scratch_is_kept_for_a_thread_and_a_name() -> None:
@@ -33,7 +33,7 @@ def test_scratch_is_kept_for_a_thread_and_a_name() -> None:
 
 
 def test_large_scratch_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backends, "_LARGEST_SCRATCH", 100)
+    monkeypatch.setattr(host, "_LARGEST_SCRATCH", 100)
     where = backends.executor("cpu")
     large = where.scratch("large", 101, np.uint8)
     assert not np.shares_memory(large, where.scratch("large", 101, np.uint8))
@@ -58,6 +58,14 @@ class _FakeCupy:
             class CUDARuntimeError(RuntimeError):
                 """What CuPy raises when CUDA does."""
 
+        class driver:  # noqa: N801 - CuPy's own name
+            class CUDADriverError(RuntimeError):
+                """What CuPy raises when the driver does."""
+
+        class memory:  # noqa: N801 - CuPy's own name
+            class OutOfMemoryError(MemoryError):
+                """What CuPy raises when its pool does."""
+
     asarray = staticmethod(np.asarray)
     asnumpy = staticmethod(np.asarray)
 
@@ -79,6 +87,8 @@ def test_the_probe_looks_at_what_a_kernel_wrote(monkeypatch: pytest.MonkeyPatch,
 
     monkeypatch.setitem(sys.modules, "cupy", _FakeCupy)
     monkeypatch.setattr(backends._CudaExecutor, "launch", launch)
+    for name in ("upload", "download"):
+        monkeypatch.setattr(backends._CudaExecutor, name, lambda self, array: array)
     reason = backends._probe(_FakeCupy)
     assert words in reason if words else reason == ""
 
@@ -131,7 +141,7 @@ def test_what_fails_on_a_stream_is_an_error_of_ours(fake_cupy) -> None:
     stream = backends._CudaExecutor("nvjpeg2k").new_stream()
     stream.synchronize()
     stream._stream.fails = True
-    with pytest.raises(GpucodecError, match="work on the GPU failed: an illegal memory access"):
+    with pytest.raises(DeviceError, match="work on GPU failed: an illegal memory access"):
         stream.synchronize()
 
 

@@ -14,13 +14,14 @@ KERNELS = ROOT / "kernels" / "gpucodec_kernels"
 SOURCES = sorted([*PACKAGE.rglob("*.py"), *KERNELS.rglob("*.py")])
 
 # What each part of gpucodec may import of gpucodec, besides itself and the errors.
-_LOW = {"frames", "backends", "codestream"}
+_LOW = {"frames", "host", "backends", "codestream"}
 _CODECS = {"codecs", "libraries"}
 ARROWS = {
     "__init__": {"frames", "codecs", "dicom", "transcoder"},  # the public face, loaded when a name is used
     "errors": set(),
     "frames": set(),
-    "backends": set(),
+    "host": set(),
+    "backends": {"host"},
     "codestream": {"frames"},
     "codecs": _LOW | {"libraries"},
     "libraries": _LOW | {"codecs"},
@@ -29,7 +30,7 @@ ARROWS = {
     "comparison": _LOW | _CODECS | {"dicom", "transcoder"},
     "cli": _LOW | _CODECS | {"dicom", "transcoder", "comparison", "__init__"},
 }
-KERNEL_USERS = {"backends", "codecs", "codestream", "transcoder", "comparison", "cli"}
+KERNEL_USERS = {"host", "backends", "codecs", "codestream", "transcoder", "comparison", "cli"}
 PYDICOM_USERS = {"dicom"}
 # The seam on either side, and the one instruction that each target spells in its own way.
 GPU_FILES = {PACKAGE / "backends.py", KERNELS / "target.py", KERNELS / "bits.py"}

@@ -8,7 +8,7 @@ another codec quietly.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,10 @@ from gpucodec.errors import UnsupportedError
 from gpucodec.frames import FrameBatch, FrameSpec
 
 __all__ = ["Codec", "DecodeRequest", "EncodeRequest", "why_not_partial"]
+
+# What a frame needs on a device beside its own bytes, where a codec does not know better.
+_DEVICE_FACTOR = 16
+_DEVICE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +39,15 @@ class EncodeRequest:
         How many frames the batch has.
     options : EncodeOptions
         Checked options.
+    on_device : bool
+        Whether the frames are on a GPU.
     """
 
     transfer_syntax_uid: str
     spec: FrameSpec
     num_frames: int
     options: EncodeOptions = field(default_factory=EncodeOptions)
+    on_device: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +121,24 @@ class Codec(ABC):
     def why_slow(self, request: EncodeRequest | DecodeRequest) -> list[str]:  # noqa: ARG002
         """Return why this codec can, but ``backend="auto"`` does better with one after it; empty when it does not."""
         return []
+
+    def device_bytes(self, request: EncodeRequest | DecodeRequest) -> int:
+        """Return at most how many bytes of a device's memory one frame needs while it is worked on."""
+        return _DEVICE_FACTOR * request.spec.num_bytes + _DEVICE_BYTES
+
+    def begin_encode(self, batch: FrameBatch, request: EncodeRequest) -> Callable[[], list[bytes]]:
+        """Begin to encode frames as `encode_batch` does: what is returned waits for the end and returns codestreams.
+
+        On a GPU the work is on its way then, on the current stream. What is returned is called once, if at all, by
+        a thread whose current stream follows that one; it refers to all memory that the work needs.
+        """
+        encoded = self.encode_batch(batch, request)
+        return lambda: encoded
+
+    def begin_decode(self, codestreams: Sequence[bytes], request: DecodeRequest) -> Callable[[], FrameBatch]:
+        """Begin to decode codestreams as `decode_batch` does; see `begin_encode`."""
+        decoded = self.decode_batch(codestreams, request)
+        return lambda: decoded
 
     @abstractmethod
     def encode_batch(self, batch: FrameBatch, request: EncodeRequest) -> list[bytes]:

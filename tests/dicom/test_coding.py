@@ -188,9 +188,9 @@ def test_the_number_of_codestreams_must_be_the_one_requested(codec):
 
 def test_frames_on_the_gpu_need_one(codec, monkeypatch):
     monkeypatch.setattr("gpucodec.backends.why_unavailable", lambda _backend: "install gpucodec[cuda13]")
-    from gpucodec.backends import executor
+    from gpucodec.backends import executors
 
-    executor.cache_clear()
+    executors.cache_clear()
     spec = FrameSpec(4, 4)
     with pytest.raises(BackendUnavailableError, match=r"gpucodec\[cuda13\]"):
         gpucodec.decode_frames([b"x" * 16], RLE, spec=spec, output="cupy")
