@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.workloads import WORKLOADS, single_frames
-from gpucodec import backends
+from gpucodec import host
 from gpucodec.codecs.jpeg2000 import encode_frames, parameters_for
 from gpucodec.codecs.options import EncodeOptions
 from gpucodec.comparison.environment import environment
@@ -61,7 +61,7 @@ def _measure(number: int, how: str) -> tuple[str, float, float]:
     name, frames, spec = next(islice(_pictures(), number, None))
     options = _OPTIONS[how]
     _encode(np.ascontiguousarray(frames[:1, :1100, :1100]), spec, options)
-    vars(backends._kept).clear()
+    vars(host._kept).clear()
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     before = _resident("VmRSS")

@@ -112,8 +112,8 @@ def _step_for_psnr(
     def try_step(log2_step: float) -> tuple[float, float]:
         quantizer = lossy_quantizer(spec, parameters, log2_step)
 
-        def transform() -> Any:
-            return transformed(where, frame, spec, parameters, quantizer)
+        def transform(planes: Any = None) -> Any:
+            return transformed(where, frame, spec, parameters, quantizer, planes)
 
         above = np.tile(quantizer.bitplanes[geometry.subband] - 1, spec.samples_per_pixel).astype(np.int32)
         measure = Measure(where, where.upload(above), frame, spec, parameters, quantizer, transform(), transform)

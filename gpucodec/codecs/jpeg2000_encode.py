@@ -21,6 +21,7 @@ from gpucodec.codecs.jpeg2000_rates import (
     component_weights,
     layer_targets,
 )
+from gpucodec.codecs.own_scratch import forget_scratch, with_own_scratch
 from gpucodec.codestream.j2k_geometry import plane_geometry
 from gpucodec.codestream.j2k_markers import EOC, main_header, tile_part_header
 from gpucodec.codestream.j2k_parameters import CodingParameters
@@ -72,6 +73,7 @@ def encode_portion(
     ParameterError
         If a frame cannot be coded within a ratio.
     """
+    where = with_own_scratch(where, len(frames) * spec.num_samples * 4)
     frames = where.upload(frames)
     quantizer = choose_quantizer(spec, parameters)
     planes = transformed(where, frames, spec, parameters, quantizer)
@@ -92,6 +94,7 @@ def encode_portion(
     )
     shape = (spec.rows, spec.columns)
     blocks = code_blocks(where, planes, len(frames) * components, shape, geometry, planned)
+    forget_scratch(where)
     if not parameters.psnr:
         del planes
     tier2 = Tier2(where, *shape, components, len(frames), parameters, blocks, SLACK)
@@ -105,8 +108,9 @@ def encode_portion(
             parameters,
             quantizer,
             planes,
-            lambda: transformed(where, frames, spec, parameters, quantizer, planes),
+            lambda again: transformed(where, frames, spec, parameters, quantizer, again),
         )
+        del planes
     elif parameters.needs_allocation:
         layer_passes, status = tier2.allocate(weights, np.tile(targets, (len(frames), 1)), None)
         _check_fits(status, spec, parameters, first_frame)
@@ -132,7 +136,7 @@ def transformed(
     size = len(frames) * spec.num_samples
     keep = size * 4 <= _KEPT_PLANES_BYTES
     if planes is None:
-        planes = where.scratch("planes", size, np.int32) if keep else where.empty(size, np.int32)
+        planes = where.scratch("planes", size, np.int32) if keep else where.temporary(size, np.int32)
     transform = (where, source, parameters.component_transform, parameters.levels)
     if parameters.reversible:
         dwt53.forward(*transform, planes)

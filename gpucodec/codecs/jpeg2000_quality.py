@@ -17,6 +17,7 @@ from gpucodec.backends import Executor
 from gpucodec.codecs.jpeg2000_blocks import CodedBlocks
 from gpucodec.codecs.jpeg2000_packets import Tier2
 from gpucodec.codecs.jpeg2000_rates import Quantizer, component_weights, layer_targets, mean_error, rounded_error
+from gpucodec.codecs.own_scratch import forget_scratch
 from gpucodec.codestream.j2k_geometry import plane_geometry
 from gpucodec.codestream.j2k_parameters import CodeblockStyle, CodingParameters
 from gpucodec.frames import FrameSpec
@@ -48,7 +49,7 @@ def allocate_for_quality(
     parameters: CodingParameters,
     quantizer: Quantizer,
     planes: Any,
-    transform: Callable[[], Any],
+    transform: Callable[[Any], Any],
 ) -> Any:
     """Share out the coding passes so that each layer has its signal-to-noise ratio.
 
@@ -71,7 +72,7 @@ def allocate_for_quality(
     planes : array
         The quantized coefficients, which may be overwritten.
     transform : callable
-        Writes them there once more.
+        Writes them once more into the array it is given.
 
     Returns
     -------
@@ -180,7 +181,7 @@ class Measure:
         parameters: CodingParameters,
         quantizer: Quantizer,
         planes: Any,
-        transform: Callable[[], Any],
+        transform: Callable[[Any], Any],
     ) -> None:
         self.where, self.zero_bitplanes, self.spec, self.parameters = where, zero_bitplanes, spec, parameters
         self.quantizer, self.planes, self.transform = quantizer, planes, transform
@@ -216,7 +217,8 @@ class Measure:
         from gpucodec_kernels.ebcot import reconstruct
 
         if self.is_overwritten:
-            self.transform()
+            forget_scratch(self.where)
+            self.transform(self.planes)
         coefficients = self.planes
         spec, num_blocks = self.spec, self.geometry.num_codeblocks
         of_frame = spec.samples_per_pixel * num_blocks
