@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test lint test-cpu test-simulator bounds fuzz bench bench-codecs kernel-report clean
+.PHONY: demo test lint test-cpu test-simulator test-images bounds fuzz bench bench-codecs kernel-report clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -34,6 +34,10 @@ test-cpu: $(VENV)/.installed-test
 	$(PYTEST)
 
 test: lint test-simulator test-cpu
+
+# The images' install lines in fresh virtual environments: downloads hundreds of megabytes.
+test-images: $(VENV)/.installed-test
+	$(PYTEST) tests/docker tests/docker/install_lines.py
 
 bounds: $(VENV)/.installed-test
 	NUMBA_BOUNDSCHECK=1 $(PYTEST) -m "not compile"
