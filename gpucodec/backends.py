@@ -6,16 +6,29 @@ Numba's CUDA target.
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from functools import cache, wraps
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import Any, TypeVar
 
 import numpy as np
 
-from gpucodec.errors import BackendUnavailableError, DeviceError, DeviceMemoryError
+from gpucodec.diagnosis import PACKAGES, Diagnosis, Facts, Module, Trial, diagnose, worth_a_trial
+from gpucodec.driver import ask_driver
+from gpucodec.errors import (
+    BackendUnavailableError,
+    DeviceError,
+    DeviceMemoryError,
+    GpucodecError,
+    KernelCompilationError,
+)
 from gpucodec.host import Executor, Mark, Stream
 
 __all__ = [
@@ -25,8 +38,10 @@ __all__ = [
     "Stream",
     "adopted",
     "device_seconds",
+    "diagnosis",
     "executor",
     "executors",
+    "facts",
     "num_multiprocessors",
     "why_no_device",
     "why_unavailable",
@@ -37,7 +52,6 @@ KERNEL_BACKENDS = ("cpu", "cuda", "simulator")
 # Backend -> the module whose `why_unavailable()` answers for it; it loads when first asked.
 _ANSWERED_BY = {"nvjpeg2k": "gpucodec.libraries.nvjpeg2k_library"}
 
-_CURE = "install gpucodec[cuda12] or gpucodec[cuda13]"
 _COLD_BYTES = 256 << 20
 _SMALLEST_PINNED = 1 << 12
 _OUT_OF_MEMORY = 2  # cudaErrorMemoryAllocation and CUDA_ERROR_OUT_OF_MEMORY
@@ -267,10 +281,13 @@ class _CudaExecutor(Executor):
         stream = cuda.external_stream(cupy.cuda.get_current_stream().ptr)
         launch(self.backend, kernel, count, *arguments, stream=stream)
 
-    def device_error(self, error: Exception) -> DeviceError | None:
-        """Return what an error of CuPy or of the driver is for us; None if it is another one."""
+    def device_error(self, error: Exception) -> GpucodecError | None:
+        """Return what an error of CuPy, of the driver or of a kernel is for us; None if it is another one."""
         import cupy
+        from gpucodec_kernels.target import KernelError
 
+        if isinstance(error, KernelError):
+            return KernelCompilationError(str(error))
         number = "" if self._number is None else f" {self._number}"
         if isinstance(error, cupy.cuda.memory.OutOfMemoryError):
             return DeviceMemoryError(f"GPU{number} has not the memory: {error}")
@@ -335,20 +352,10 @@ def executors(backend: str) -> tuple[Executor, ...]:
     import cupy
 
     current = int(cupy.cuda.Device().id)
-    numbers = range(int(cupy.cuda.runtime.getDeviceCount()))
-    # The current one is known to be usable, and comes first.
-    return tuple(
-        _CudaExecutor(backend, number)
-        for number in sorted(numbers, key=lambda number: number != current)
-        if number == current or _is_usable(number)
-    )
-
-
-def _is_usable(number: int) -> bool:
-    import cupy
-
-    with cupy.cuda.Device(number):
-        return not why_no_device()
+    found = diagnosis().usable if backend == "cuda" else diagnosis().reachable
+    # The current one comes first, where it is among them.
+    numbers = sorted((gpu.number for gpu in found), key=lambda number: number != current)
+    return tuple(_CudaExecutor(backend, number) for number in numbers)
 
 
 def executor(backend: str) -> Executor:
@@ -420,46 +427,115 @@ def why_unavailable(backend: str) -> str:
 
 def why_no_device() -> str:
     """Return why CuPy cannot use a GPU here, with the cure; an empty string when what it copies there comes back."""
-    try:
-        import cupy
-    except ImportError as error:
-        return f"CuPy cannot be imported ({error}); {_CURE}"
-    sent = np.array([3, 4, 5], dtype=np.int64)
-    try:
-        received = cupy.asnumpy(cupy.asarray(sent)).tolist()
-    except (cupy.cuda.runtime.CUDARuntimeError, OSError, RuntimeError) as error:
-        return f"CuPy cannot use a GPU ({error}); install or update the NVIDIA driver, or use the CPU"
-    return "" if received == sent.tolist() else f"the GPU returned wrong values ({received})"
+    return diagnosis().why_not(kernels=False)
 
 
 def _why_no_cuda() -> str:
-    """Probe the GPU by running a tiny kernel on it and looking at what it wrote; a device count proves nothing."""
+    """Answer by what a tiny kernel wrote; a device count proves nothing."""
+    return diagnosis().why_not()
+
+
+@cache
+def diagnosis() -> Diagnosis:
+    """Return what is wrong with each GPU here and what helps, found out once a process."""
+    return diagnose(facts())
+
+
+def facts() -> Facts:
+    """Find out what there is: the driver, the packages, and what becomes of a tiny piece of work on each GPU.
+
+    Without a driver and a GPU nothing heavy is imported.
+    """
     from gpucodec_kernels.target import simulator_enabled
 
-    if simulator_enabled():
-        return "this process runs the CUDA simulator; unset NUMBA_ENABLE_CUDASIM"
+    driver = ask_driver()
+    packages = _installed()
+    simulator = simulator_enabled()
+    known = Facts(
+        driver,
+        _cupy_module(packages, try_it=bool(driver.gpus)),
+        _numba_cuda_module(packages, try_it=bool(driver.gpus) and not simulator),
+        packages,
+        os.environ.get("CUDA_VISIBLE_DEVICES"),
+        simulator,
+    )
+    trials = {gpu.number: _try(gpu.number, kernels) for gpu, kernels in worth_a_trial(known).items()}
+    return replace(known, trials=trials)
+
+
+def _installed() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _cupy_module(packages: Mapping[str, str], *, try_it: bool) -> Module:
+    found, cuda = _is_found("cupy"), 0
+    for name in packages:
+        if name.startswith("cupy-cuda"):
+            cuda = int(name.removeprefix("cupy-cuda").rstrip("x"))
+    if not (found and try_it):
+        return Module(found, cuda=cuda)
     try:
         import cupy
-    except ImportError as error:
-        return f"CuPy cannot be imported ({error}); {_CURE}"
+
+        return Module(found, cuda=int(cupy.cuda.runtime.runtimeGetVersion()) // 1000)
+    except Exception as error:  # whatever a broken installation raises
+        return Module(found, _told(error), cuda)
+
+
+def _numba_cuda_module(packages: Mapping[str, str], *, try_it: bool) -> Module:
+    found = _is_found("numba_cuda")
+    major = packages.get("cuda-bindings", "0").partition(".")[0]
+    cuda = int(major) if major.isdigit() else 0
+    if not (found and try_it):
+        return Module(found, cuda=cuda)
     try:
-        from numba import cuda
-    except ImportError as error:
-        return f"numba-cuda cannot be imported ({error}); {_CURE}"
-    if not cuda.is_available():
-        return "no NVIDIA driver with a usable GPU was found; install the driver or use the CPU"
-    return _probe(cupy)
+        import numba.cuda  # noqa: F401 - to see whether it can be
+    except Exception as error:  # whatever a broken installation raises
+        return Module(found, _told(error), cuda)
+    return Module(found, cuda=cuda)
 
 
-def _probe(cupy: Any) -> str:
+def _is_found(module: str) -> bool:
+    if module in sys.modules:
+        return sys.modules[module] is not None
+    return find_spec(module) is not None
+
+
+def _told(error: Exception) -> str:
+    return str(error).strip() or type(error).__name__
+
+
+def _try(number: int, kernels: bool) -> Trial:
+    """Give a GPU a tiny piece of work, and look at what it wrote."""
+    stage = "copy"
+    try:
+        where = _CudaExecutor("cuda", number)
+        with where.active():
+            sums = where.upload(np.array([3, 4, 5], np.int64))
+            if (received := where.download(sums).tolist()) != [3, 4, 5]:
+                return Trial("values", f"{received} for [3, 4, 5] after copying there and back")
+            stage = "cupy"
+            if (received := where.download(sums + sums).tolist()) != [6, 8, 10]:
+                return Trial("values", f"{received} for [6, 8, 10] by a kernel of CuPy's")
+            return _try_kernel(where, sums) if kernels else Trial()
+    except Exception as error:  # whatever CuPy, Numba or the driver raises is what is to be told
+        return Trial(stage, _told(error))
+
+
+def _try_kernel(where: Executor, sums: Any) -> Trial:
     from gpucodec_kernels.prefix_sum import offset_chunks
-    from numba import cuda
 
-    probe = _CudaExecutor("cuda")
     try:
-        sums = probe.upload(np.array([3, 4, 5], dtype=np.int64))
-        probe.launch(offset_chunks, 1, sums)
-        result = probe.download(sums).tolist()
-    except (cupy.cuda.runtime.CUDARuntimeError, cuda.cudadrv.driver.CudaAPIError, OSError, RuntimeError) as error:
-        return f"a kernel did not run on the GPU ({error}); update the driver, or install the matching CUDA extra"
-    return "" if result == [0, 3, 7] else f"a kernel ran on the GPU and returned wrong values ({result})"
+        where.launch(offset_chunks, 1, sums)
+        received = where.download(sums).tolist()
+    except KernelCompilationError as error:
+        return Trial("compile", _told(error))
+    except Exception as error:  # as above
+        return Trial("run", _told(error))
+    return Trial() if received == [0, 3, 7] else Trial("values", f"{received} for [0, 3, 7] by a kernel")
