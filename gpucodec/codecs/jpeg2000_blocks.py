@@ -150,6 +150,7 @@ class BlockCoder:
         # Codeblocks hardly ever take more than their bit-planes; those that do are coded again in slots for the worst.
         self.slot_bytes = self.largest[0] * self.largest[1] * self.largest[2] // 8 + _SMALLEST_SLOT
         self.worst_slot_bytes = self.kernels().worst_slot_bytes(*self.largest)
+        self._slots: Any = None
         self.lengths, self.zeros, self.passes, self.status = (where.empty(self.count, np.int32) for _ in range(4))
         all_passes = self.count * self.max_passes
         self.pass_lengths = where.empty(all_passes if planned.with_pass_lengths else 1, np.int32)
@@ -244,7 +245,10 @@ class BlockCoder:
 
     def slots(self, count: int) -> Any:
         """Return the memory that codeblocks are coded into."""
-        return self.where.scratch("block_slots", count * self.slot_bytes, np.uint8)
+        num_bytes = count * self.slot_bytes
+        if self._slots is None or self._slots.size != num_bytes:
+            self._slots = self.where.scratch("block_slots", num_bytes, np.uint8)
+        return self._slots
 
     def _rank(self, first: int, count: int) -> None:
         from gpucodec_kernels.tier2 import allocation
