@@ -50,6 +50,11 @@ def all_kernels() -> Iterator[tuple[str, Kernel]]:
                 yield f"{module.__name__.removeprefix('gpucodec_kernels.')}.{name}", value
 
 
+def gpu_kernels() -> Iterator[tuple[str, Kernel]]:
+    """Yield the qualified name of every kernel that GPUs launch, and the kernel."""
+    return ((name, kernel) for name, kernel in all_kernels() if kernel.gpu)
+
+
 @cache
 def ptxas() -> Path:
     """Return the assembler that the nvidia-cuda-nvcc wheel brings."""
@@ -97,7 +102,7 @@ def main() -> int:
 
     table = Table("kernel", "arch", "registers", "stack", "spills", "shared", "64-bit ops", "32-bit ops")
     spilled = 0
-    for name, kernel in all_kernels():
+    for name, kernel in gpu_kernels():
         for capability in ARCHITECTURES:
             usage = assemble(compile_ptx(kernel, capability), capability)
             spills = usage.spill_stores + usage.spill_loads

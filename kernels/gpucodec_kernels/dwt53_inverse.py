@@ -218,9 +218,9 @@ def _synthesise(
 
 
 _ARGUMENTS = "int64[::1], uint64, int32[::1], uint64, int32[::1], uint64, int32[::1], uint64, {}[::1], uint64, int32"
-synthesise_8 = kernel(_ARGUMENTS.format("uint8"))(_synthesise)
-synthesise_16 = kernel(_ARGUMENTS.format("uint16"))(_synthesise)
-synthesise_32 = kernel(_ARGUMENTS.format("uint32"))(_synthesise)
+synthesise_8 = kernel(_ARGUMENTS.format("uint8"), gpu=False)(_synthesise)
+synthesise_16 = kernel(_ARGUMENTS.format("uint16"), gpu=False)(_synthesise)
+synthesise_32 = kernel(_ARGUMENTS.format("uint32"), gpu=False)(_synthesise)
 SYNTHESISE = {1: synthesise_8, 2: synthesise_16, 4: synthesise_32}
 
 

@@ -206,9 +206,9 @@ _ARGUMENTS = (
     "float32[::1], int32, uint64, uint64, uint64, uint64, uint64, uint64, uint64, int32, int32, int32, uint64, uint64, "
     "float32[::1], float32[::1], int32, uint64, uint64, int32[::1], uint64, uint64, float32, float32, float32, float32"
 )
-decompose_8 = kernel(f"uint8[::1], {_ARGUMENTS}")(_decompose)
-decompose_16 = kernel(f"uint16[::1], {_ARGUMENTS}")(_decompose)
-decompose_32 = kernel(f"uint32[::1], {_ARGUMENTS}")(_decompose)
+decompose_8 = kernel(f"uint8[::1], {_ARGUMENTS}", gpu=False)(_decompose)
+decompose_16 = kernel(f"uint16[::1], {_ARGUMENTS}", gpu=False)(_decompose)
+decompose_32 = kernel(f"uint32[::1], {_ARGUMENTS}", gpu=False)(_decompose)
 _DECOMPOSE = {1: decompose_8, 2: decompose_16, 4: decompose_32}
 
 

@@ -406,7 +406,8 @@ def interleave_planes(index, planes, pixels, segments, chunks, chunk_pixels, byt
 
 @kernel(
     "uint8[::1], int64[::1], int64[::1], int64, int32, int32, int32, int32[::1], uint8[::1], int32[::1], int64[::1], "
-    "uint8[::1]"
+    "uint8[::1]",
+    gpu=False,
 )
 def decode_lane(
     index, codestreams, starts, ends, pixels, segments, frames, lanes, byte_places, planes, status, stopped, samples

@@ -113,11 +113,14 @@ class Kernel:
         ``f(index, *arguments)``; writes its results into arrays, returns and raises nothing.
     signature : str
         The Numba types of the arguments after the index, such as ``"uint8[::1], int32"``.
+    gpu : bool
+        Whether GPUs launch it; where they have a kernel of their own for the same work, they do not.
     """
 
-    def __init__(self, python: FunctionType, signature: str) -> None:
+    def __init__(self, python: FunctionType, signature: str, gpu: bool = True) -> None:
         self.python = python
         self.signature = signature
+        self.gpu = gpu
         self.__doc__ = python.__doc__
         self.__name__ = python.__name__
         names = python.__code__.co_varnames[1 : python.__code__.co_argcount]
@@ -205,9 +208,9 @@ def instruction(**makers: Callable[[], Any]) -> Callable[[FunctionType], DeviceF
     return lambda function: DeviceFunction(function, makers)
 
 
-def kernel(signature: str) -> Callable[[FunctionType], Kernel]:
-    """Mark a function of an index as a kernel with these argument types."""
-    return lambda function: Kernel(function, signature)
+def kernel(signature: str, *, gpu: bool = True) -> Callable[[FunctionType], Kernel]:
+    """Mark a function of an index as a kernel with these argument types; with `gpu` false it is not for GPUs."""
+    return lambda function: Kernel(function, signature, gpu)
 
 
 def block_kernel(
@@ -262,8 +265,10 @@ def launch(target: str, what: Kernel, count: int, *arguments: Any, stream: Any =
     Raises
     ------
     ValueError
-        If `count` is out of range or the number of arguments is wrong.
+        If `count` is out of range, the number of arguments is wrong, or the kernel is not for GPUs.
     """
+    if target == "cuda" and not what.gpu:
+        raise ValueError(f"Kernel {what.__name__} is not for GPUs")
     if not 0 <= count <= MAX_COUNT:
         raise ValueError(f"Kernel {what.__name__}: a count of {count} is outside 0 to {MAX_COUNT}")
     converters = what.converters()

@@ -3,12 +3,12 @@
 import pytest
 from gpucodec_kernels.target import Kernel, compile_ptx
 
-from benchmarks.kernel_report import ARCHITECTURES, all_kernels, assemble
+from benchmarks.kernel_report import ARCHITECTURES, assemble, gpu_kernels
 
 pytestmark = pytest.mark.compile
 
 
-@pytest.mark.parametrize(("name", "kernel"), [pytest.param(name, kernel, id=name) for name, kernel in all_kernels()])
+@pytest.mark.parametrize(("name", "kernel"), [pytest.param(name, kernel, id=name) for name, kernel in gpu_kernels()])
 @pytest.mark.parametrize("capability", ARCHITECTURES, ids=lambda cc: f"sm_{cc[0]}{cc[1]}")
 def test_a_kernel_assembles_without_spilling(name: str, kernel: Kernel, capability: tuple[int, int]) -> None:
     ptx = compile_ptx(kernel, capability)

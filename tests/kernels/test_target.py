@@ -168,6 +168,17 @@ class DriverError(Exception):
         self.code = code
 
 
+@kernel("int64[::1]", gpu=False)
+def fill_on_hosts(index, values):
+    """Write an index to its place."""
+    values[index] = int64(index)
+
+
+def test_a_kernel_that_is_not_for_gpus_is_not_launched_on_one() -> None:
+    with pytest.raises(ValueError, match="fill_on_hosts is not for GPUs"):
+        target.launch("cuda", fill_on_hosts, 3, np.zeros(3, np.int64))
+
+
 def test_a_kernel_that_the_card_refuses_is_told_from_what_failed_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
     class Refusing:
         code = 0

@@ -193,7 +193,8 @@ def finish_task(job, source, task, words, coefficients, status):
 
 @kernel(
     "int32, int32[::1], int32[::1], int32, uint8[::1], int64[::1], int32[::1], int32[::1], int32[::1], int64[::1], "
-    "int32[::1], int32, int64, uint32[::1], uint8[::1], uint32[::1], uint64[::1], int32[::1], int32[::1]"
+    "int32[::1], int32, int64, uint32[::1], uint8[::1], uint32[::1], uint64[::1], int32[::1], int32[::1]",
+    gpu=False,
 )
 def decode_codeblocks(
     lane, lanes, groups, order, num_groups, data, segment_begins, segments, first_segment, coded, block_places, blocks,
