@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from gpucodec.backends import Executor
 from gpucodec.codecs.jpeg2000_blocks import CodedBlocks
+from gpucodec.codecs.jpeg2000_few_passes import FewPasses
 from gpucodec.codecs.jpeg2000_packets import Tier2
 from gpucodec.codecs.jpeg2000_rates import Quantizer, component_weights, layer_targets, mean_error, rounded_error
 from gpucodec.codecs.own_scratch import forget_scratch
@@ -31,7 +32,9 @@ Floats = npt.NDArray[np.float64]
 _BELOW = 0.2
 _TOLERANCE = 0.08
 _FIRST = 0.955  # errors of coefficients add up to a little more in samples, unless these are rounded to nothing
+_FAR_ABOVE = 0.45  # dB; each pass of such frames is looked at
 _TOO_LITTLE = 1000.0  # dB, more than there can be
+_EVERYTHING = 1e300  # squared error that every frame stays below
 _CLOSE = 1.03  # targets between which there is hardly a pass
 _NOTICEABLE = 0.05  # dB
 _ROUNDS = 5
@@ -99,10 +102,17 @@ def allocate_for_quality(
         search.correct(aims, errors, ratios - wanted)
         if not search.is_open.any():
             break
-    if (search.best == tried).all():
+    if (search.best != tried).any():
+        targets[:, finite] = search.best
+        layer_passes = tier2.allocate(weights, targets, blocks.rests)[0]
+    far = (search.missed > _FAR_ABOVE) & (search.missed < _TOO_LITTLE / 2)
+    if not far.any():
         return layer_passes
-    targets[:, finite] = search.best
-    return tier2.allocate(weights, targets, blocks.rests)[0]
+    targets[:, finite] = np.minimum(search.too_much, _EVERYTHING)
+    too_few = tier2.allocate(weights, targets, blocks.rests)[0]
+    bounds = peak**2 / 10 ** ((wanted[:, None] + [_FAR_ABOVE, -_TOLERANCE]) / 10) * spec.num_samples
+    few = FewPasses(where, blocks, measure, weights, len(frames))
+    return few.correct(layer_passes, too_few, finite, far, bounds)
 
 
 class _Search:
