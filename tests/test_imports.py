@@ -14,7 +14,7 @@ KERNELS = ROOT / "kernels" / "gpucodec_kernels"
 SOURCES = sorted([*PACKAGE.rglob("*.py"), *KERNELS.rglob("*.py")])
 
 # What each part of gpucodec may import of gpucodec, besides itself and the errors.
-_LOW = {"frames", "host", "backends", "codestream"}
+_LOW = {"frames", "host", "backends", "codestream", "pipeline"}
 _CODECS = {"codecs", "libraries"}
 ARROWS = {
     "__init__": {"frames", "codecs", "dicom", "transcoder"},  # the public face, loaded when a name is used
@@ -24,6 +24,8 @@ ARROWS = {
     "backends": {"diagnosis", "driver", "host"},
     "diagnosis": {"driver"},
     "driver": set(),
+    "stage_threads": set(),
+    "pipeline": {"stage_threads"},
     "codestream": {"frames"},
     "codecs": _LOW | {"libraries"},
     "libraries": _LOW | {"codecs"},
