@@ -73,7 +73,8 @@ def encode_portion(
     ParameterError
         If a frame cannot be coded within a ratio.
     """
-    where = with_own_scratch(where, len(frames) * spec.num_samples * 4)
+    if parameters.psnr:
+        where = with_own_scratch(where, len(frames) * spec.num_samples * 4)
     frames = where.upload(frames)
     quantizer = choose_quantizer(spec, parameters)
     planes = transformed(where, frames, spec, parameters, quantizer)
@@ -136,7 +137,7 @@ def transformed(
     size = len(frames) * spec.num_samples
     keep = size * 4 <= _KEPT_PLANES_BYTES
     if planes is None:
-        planes = where.scratch("planes", size, np.int32) if keep else where.temporary(size, np.int32)
+        planes = where.scratch("planes", size, np.int32) if keep else where.empty(size, np.int32)
     transform = (where, source, parameters.component_transform, parameters.levels)
     if parameters.reversible:
         dwt53.forward(*transform, planes)
