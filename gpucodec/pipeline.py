@@ -23,8 +23,8 @@ from enum import Enum, auto
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
-from gpucodec import stage_threads
 from gpucodec.errors import DeviceError, DeviceMemoryError, GpucodecError
+from gpucodec.stage_threads import Task, start
 
 __all__ = ["AHEAD", "PipelineStoppedError", "Worker", "run_pipeline"]
 
@@ -86,7 +86,7 @@ def run_pipeline(
     """
     source = iter(items)
     flow: _Flow[Item, Result] = _Flow(source, (load, compute, store), workers, split, stop, AHEAD if threads else 1)
-    tasks: list[stage_threads.Task] = []
+    tasks: list[Task] = []
     try:
         if threads:
             flow.start(tasks)
@@ -159,12 +159,12 @@ class _Flow(Generic[Item, Result]):
 
     # The caller's side.
 
-    def start(self, tasks: list[stage_threads.Task]) -> None:
+    def start(self, tasks: list[Task]) -> None:
         """Let threads begin, three a worker, and add what they do to `tasks`."""
         for lane in list(self.lanes):
             for stage, name in enumerate(_STAGES):
                 work = partial(self._run, lane, stage)
-                tasks.append(stage_threads.start((lane.worker, name), work, f"gpucodec-{name}"))
+                tasks.append(start((lane.worker, name), work, f"gpucodec-{name}"))
 
     def results(self, on_failure: Callable[[Any, DeviceError], None], *, in_this_thread: bool) -> Iterator[Result]:
         while True:
