@@ -31,7 +31,7 @@ def frames_to_encode(spec: FrameSpec) -> int:
 
 def encode_portion(where: Executor, frames: Any, spec: FrameSpec) -> list[bytes]:
     """Encode some frames, ``(frames, rows, columns[, samples])`` on the host or where the kernels run."""
-    from gpucodec_kernels import rle
+    from gpucodec_kernels import rle, rle_rows
 
     source, strides = _byte_layout(where, frames, spec)
     segments, rows, columns = num_segments(spec), spec.rows, spec.columns
@@ -42,7 +42,7 @@ def encode_portion(where: Executor, frames: Any, spec: FrameSpec) -> list[bytes]
     slots = where.scratch("slots", num_rows * rle.slot_size(columns), np.uint8)
     row_lengths = where.empty(num_rows, np.int32)
     shape = (rows, columns, segments, bytes_per_sample, first_byte)
-    where.launch(rle.encode_row, num_rows, source, *strides, *shape, slots, row_lengths)
+    rle_rows.encode_rows(where, num_rows, source, strides, shape, slots, row_lengths)
 
     row_offsets = exclusive_prefix_sum(where, row_lengths, num_rows)
     segment_offsets = where.empty(len(frames) * (segments + 1), np.int64)
