@@ -24,17 +24,19 @@ ARROWS = {
     "backends": {"diagnosis", "driver", "host"},
     "diagnosis": {"driver"},
     "driver": set(),
+    "calibration": {"__init__", "driver"},
+    "routing": {"backends", "calibration", "driver"},
     "stage_threads": set(),
     "pipeline": {"stage_threads"},
     "codestream": {"frames"},
-    "codecs": _LOW | {"libraries"},
+    "codecs": _LOW | {"libraries", "calibration", "routing"},
     "libraries": _LOW | {"codecs"},
     "dicom": _LOW | _CODECS,
     "transcoder": _LOW | _CODECS | {"dicom"},
     "comparison": _LOW | _CODECS | {"dicom", "transcoder"},
-    "cli": _LOW | _CODECS | {"dicom", "transcoder", "comparison", "__init__"},
+    "cli": _LOW | _CODECS | {"calibration", "diagnosis", "routing", "dicom", "transcoder", "comparison", "__init__"},
 }
-KERNEL_USERS = {"host", "backends", "codecs", "codestream", "transcoder", "comparison", "cli"}
+KERNEL_USERS = {"host", "backends", "routing", "codecs", "codestream", "transcoder", "comparison", "cli"}
 PYDICOM_USERS = {"dicom"}
 # The seam on either side, and the one instruction that each target spells in its own way.
 GPU_FILES = {PACKAGE / "backends.py", KERNELS / "target.py", KERNELS / "bits.py"}
