@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gpucodec.backends import Executor
-from gpucodec.codecs.jpeg2000_pruning import Pruning
+from gpucodec.codecs.jpeg2000_pruning import ErrorPruning, Part, Pruning, RoomPruning
 from gpucodec.codecs.prefix_sum import exclusive_prefix_sum
 from gpucodec.codestream.j2k_geometry import Geometry
 from gpucodec.errors import GpucodecError
@@ -47,6 +47,8 @@ class Planned:
         Bytes that a frame's passes are certain not to exceed, where that is known.
     with_rest : bool
         Whether the squared error that all passes leave is needed.
+    error : float or None
+        Mean squared error that samples may have, if passes that gain too little for that may be left out.
     """
 
     bitplanes: npt.NDArray[np.int32]
@@ -58,6 +60,7 @@ class Planned:
     component_weights: npt.NDArray[np.float64]
     room: float | None
     with_rest: bool
+    error: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,8 @@ class CodedBlocks:
         float64, one a codeblock: squared error that all passes leave, if it was asked for.
     max_passes : int
         Passes of a codeblock at most.
+    is_pruned : bool
+        Whether passes may be missing that layers want.
     """
 
     pieces: list[Piece]
@@ -101,6 +106,7 @@ class CodedBlocks:
     ranks: Any
     rests: Any | None
     max_passes: int
+    is_pruned: bool
 
 
 def code_blocks(
@@ -156,9 +162,17 @@ class BlockCoder:
         self.pass_lengths = where.empty(all_passes if planned.with_pass_lengths else 1, np.int32)
         self.distortions = where.empty(all_passes if planned.with_distortion else 1, np.float64)
         self.ranks = where.empty(all_passes if planned.with_distortion else 1, np.int32)
-        # What is known of a part of a frame tells what the rest cannot have.
-        in_parts = planned.room is not None and self.count == len(planned.component_weights) * self.num_blocks
-        self.pruning = Pruning(planned.room, self.max_passes) if planned.room is not None and in_parts else None
+        self.pruning = self._pruning()
+        self.left_out = np.zeros(self.count if self.pruning else 0)
+
+    def _pruning(self) -> Pruning | None:
+        """Return what leaves out passes of parts of a frame, before it is known whether layers want them."""
+        planned = self.planned
+        if self.count != len(planned.component_weights) * self.num_blocks:
+            return None
+        if planned.room is not None:
+            return RoomPruning(planned.room, self.max_passes)
+        return None if planned.error is None else ErrorPruning(planned.error, self.max_passes)
 
     @staticmethod
     def kernels() -> Any:
@@ -187,17 +201,21 @@ class BlockCoder:
                 self._rank(first, count)
             pieces.append(self._in_slots(count) if count == self.count else self._compacted(first, count))
             first += count
+        rests = self._rests()
+        if self.pruning:
+            self._narrow()
         return CodedBlocks(
-            pieces,
-            self.lengths,
-            self.zeros,
-            self.passes,
-            self.pass_lengths,
-            self.distortions,
-            self.ranks,
-            self._rests(),
-            self.max_passes,
-        )
+            pieces, self.lengths, self.zeros, self.passes, self.pass_lengths, self.distortions, self.ranks, rests,
+            self.max_passes, isinstance(self.pruning, ErrorPruning) and len(pieces) > 1,
+        )  # fmt: skip
+
+    def _narrow(self) -> None:
+        """Give back the memory of passes that are left out."""
+        most = max(1, int(self.where.download(self.passes).max()))
+        for name in ("pass_lengths", "distortions", "ranks"):
+            array = getattr(self, name).reshape(self.count, self.max_passes)
+            setattr(self, name, array[:, :most].copy().reshape(-1))
+        self.max_passes = most
 
     def _rests(self) -> Any | None:
         from gpucodec_kernels.tier2 import allocation
@@ -210,6 +228,8 @@ class BlockCoder:
             allocation.measure_rest, self.count, self.planes, rows * columns, columns, self.table, self.weights,
             self.num_blocks, self.planned.fraction_bits, rests,
         )  # fmt: skip
+        if self.pruning and self.left_out.any():
+            rests += self.where.upload(self.left_out)
         return rests
 
     def _launch(self, first: int, count: int) -> bool:
@@ -268,14 +288,13 @@ class BlockCoder:
         from gpucodec_kernels.tier2 import gather
 
         if self.pruning:
-            members, all_passes = (
-                slice(first, first + count),
-                slice(first * self.max_passes, (first + count) * self.max_passes),
+            its_passes = slice(first * self.max_passes, (first + count) * self.max_passes)
+            members = slice(first, first + count)
+            part = Part(
+                *(array[members] for array in (self.passes, self.lengths)),
+                *(array[its_passes] for array in (self.pass_lengths, self.distortions, self.ranks)),
             )
-            self.pruning.prune(
-                self.where, self.passes[members], self.lengths[members], self.pass_lengths[all_passes],
-                self.ranks[all_passes],
-            )  # fmt: skip
+            self.left_out[members] = self.pruning.prune(self.where, part)
         offsets = exclusive_prefix_sum(self.where, self.lengths[first : first + count], count)
         coded = self.where.empty(max(1, int(self.where.download(offsets[-1:])[0])), np.uint8)
         self.where.launch(gather.compact_codeblock, count, self.slots(count), self.slot_bytes, offsets, coded)

@@ -51,7 +51,12 @@ def readable(frames: Any) -> Any:
 
 
 def encode_portion(
-    where: Executor, frames: Any, spec: FrameSpec, parameters: CodingParameters, first_frame: int
+    where: Executor,
+    frames: Any,
+    spec: FrameSpec,
+    parameters: CodingParameters,
+    first_frame: int,
+    prune: bool = True,
 ) -> list[bytes]:
     """Encode some frames.
 
@@ -67,6 +72,8 @@ def encode_portion(
         How to code them.
     first_frame : int
         Index of the first one in its file, for messages.
+    prune : bool
+        Whether coding passes may be left out that a signal-to-noise ratio is most likely not to need.
 
     Raises
     ------
@@ -92,6 +99,7 @@ def encode_portion(
         weights,
         targets[-1] if parameters.ratios and targets[-1] >= 0 else None,
         bool(parameters.psnr),
+        targets[-1] / spec.num_samples if parameters.psnr and targets[-1] >= 0 and prune else None,
     )
     shape = (spec.rows, spec.columns)
     blocks = code_blocks(where, planes, len(frames) * components, shape, geometry, planned)
@@ -112,6 +120,9 @@ def encode_portion(
             lambda again: transformed(where, frames, spec, parameters, quantizer, again),
         )
         del planes
+        if layer_passes is None:
+            del blocks, tier2
+            return encode_portion(where, frames, spec, parameters, first_frame, prune=False)
     elif parameters.needs_allocation:
         layer_passes, status = tier2.allocate(weights, np.tile(targets, (len(frames), 1)), None)
         _check_fits(status, spec, parameters, first_frame)

@@ -79,8 +79,8 @@ def allocate_for_quality(
 
     Returns
     -------
-    array
-        Passes, where the kernels run: see `Tier2.allocate`.
+    array or None
+        Passes, where the kernels run: see `Tier2.allocate`. None if some of those left out are needed.
     """
     measure = Measure(where, blocks.zero_bitplanes, frames, spec, parameters, quantizer, planes, transform)
     weights = component_weights(parameters, spec.samples_per_pixel)
@@ -102,6 +102,8 @@ def allocate_for_quality(
         search.correct(aims, errors, ratios - wanted)
         if not search.is_open.any():
             break
+    if blocks.is_pruned and (search.missed >= _TOO_LITTLE).any():
+        return None
     if (search.best != tried).any():
         targets[:, finite] = search.best
         layer_passes = tier2.allocate(weights, targets, blocks.rests)[0]

@@ -8,7 +8,7 @@ from pydicom.data import get_testdata_file
 
 import gpucodec
 from gpucodec import FrameSpec
-from gpucodec.codecs import jpeg2000_quality
+from gpucodec.codecs import jpeg2000_blocks, jpeg2000_encode, jpeg2000_pruning, jpeg2000_quality
 from gpucodec.codecs.jpeg2000 import encode_frames
 from gpucodec.codestream.j2k_parameters import CodeblockStyle, CodingParameters
 from gpucodec.frames import FrameBatch
@@ -162,6 +162,43 @@ def test_strips_make_no_difference(monkeypatch, strip):
             patch.setattr(jpeg2000_quality, "_SMALL_SAMPLES", 0)
             patch.setattr(jpeg2000_quality, "_STRIP_SAMPLES", strip)
             assert encode_frames(batch, parameters) == whole
+
+
+@pytest.fixture
+def pruned_parts(monkeypatch):
+    """Code few codeblocks in a launch, and note whether passes that are left out were missed."""
+    missed = []
+    allocate = jpeg2000_encode.allocate_for_quality
+
+    def noting(where, tier2, blocks, *others):
+        assert blocks.is_pruned or missed
+        found = allocate(where, tier2, blocks, *others)
+        missed.append(found is None)
+        return found
+
+    monkeypatch.setattr(jpeg2000_encode, "allocate_for_quality", noting)
+    monkeypatch.setattr(jpeg2000_blocks, "_SLOTS_BYTES", 1 << 14)
+    return missed
+
+
+@pytest.mark.parametrize(("name", "wanted"), [("CT", 40), ("MR", 60), ("CR", 50), ("tile", 35), ("US", 55)])
+def test_passes_left_out_early_make_no_difference(monkeypatch, pruned_parts, name, wanted):
+    frame, spec = picture(name)
+    batch, parameters = FrameBatch(frame[None], spec), CodingParameters(reversible=False, psnr=(wanted - 9.0, wanted))
+    pruned = encode_frames(batch, parameters)
+    assert pruned_parts == [False]
+    monkeypatch.undo()
+    assert pruned == encode_frames(batch, parameters)
+
+
+def test_passes_that_are_missed_are_coded_again(monkeypatch, pruned_parts):
+    frame, spec = picture("tile")
+    batch, parameters = FrameBatch(frame[None], spec), CodingParameters(reversible=False, psnr=(45.0,))
+    monkeypatch.setattr(jpeg2000_pruning, "_SLOPE_OF_ERROR", 300.0)
+    found = encode_frames(batch, parameters)
+    assert pruned_parts == [True, False]
+    monkeypatch.undo()
+    assert found == encode_frames(batch, parameters)
 
 
 def test_a_frame_does_not_depend_on_those_beside_it():
