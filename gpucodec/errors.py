@@ -15,6 +15,7 @@
         DeviceMemoryError                    it has not the memory
       WorkerError(RuntimeError)              a worker process died or ran out of time
     CodestreamWarning(UserWarning)           the bytes are wrong where the standard lets a decoder carry on
+    DeviceWarning(UserWarning)               a GPU failed, others do its work
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ __all__ = [
     "CodestreamWarning",
     "DeviceError",
     "DeviceMemoryError",
+    "DeviceWarning",
     "GpucodecError",
     "KernelCompilationError",
     "LimitExceededError",
@@ -158,6 +160,10 @@ class WorkerError(GpucodecError, RuntimeError):
 
 class CodestreamWarning(UserWarning):
     """The bytes are wrong where the standard lets a decoder carry on; says what was wrong and where."""
+
+
+class DeviceWarning(UserWarning):
+    """A GPU failed and is not used any more for the job at hand; says which, and why. The others do its work."""
 
 
 def at_frame(error: GpucodecError, frame: int) -> GpucodecError:

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gpucodec.backends import executor
+import numpy as np
+
+from gpucodec.backends import Executor, Mark, executor
 from gpucodec.codecs.base import DecodeRequest, EncodeRequest
-from gpucodec.codecs.dispatch import Choice, choose
+from gpucodec.codecs.dispatch import Choice, carry_out
 from gpucodec.codecs.formats import Family, get_format
 from gpucodec.codecs.options import DecodeOptions, EncodeOptions
+from gpucodec.codecs.running import CodestreamBatch, Decoding, Encoding, portions_of
 from gpucodec.codestream.jpeg_colour import codestream_colour
 from gpucodec.dicom.arrays import as_batch, is_device_array
 from gpucodec.dicom.conform import conform
 from gpucodec.dicom.profiles import validate_profile, validate_values
-from gpucodec.errors import CodestreamError, LimitExceededError, ParameterError
+from gpucodec.errors import CodestreamError, DeviceMemoryError, LimitExceededError, ParameterError
 from gpucodec.frames import FrameBatch, FrameSpec
 
 __all__ = [
     "Decoded",
     "Encoded",
     "decode_batch",
+    "decode_batches",
     "decode_frames",
+    "decode_here",
     "decode_options",
     "encode_batch",
     "encode_frames",
@@ -182,12 +188,10 @@ def decode_frames(
     """
     if output not in ("numpy", "cupy"):
         raise ParameterError(f"An 'output' of '{output}' is not allowed, must be 'numpy' or 'cupy'")
-    device = executor("cuda") if output == "cupy" else None
-    request = DecodeRequest(str(uid), spec, len(codestreams), decode_options(options), on_device=device is not None)
-    frames = decode_batch(codestreams, request, backend).batch.frames
-    if device is not None:
-        return device.upload(frames)
-    return frames.get() if is_device_array(frames) else frames
+    request = DecodeRequest(str(uid), spec, len(codestreams), decode_options(options), on_device=output == "cupy")
+    if request.on_device:
+        return _decode_to_device(executor("cuda"), codestreams, request, backend)
+    return decode_batch(codestreams, request, backend).batch.frames
 
 
 def encode_batch(
@@ -219,15 +223,30 @@ def encode_batch(
     UnsupportedError, BackendUnavailableError
         If no backend here can do it, or the one asked for cannot.
     """
-    request = EncodeRequest(str(uid), batch.spec, len(batch), options)
+    there = is_device_array(batch.frames)
+    request = EncodeRequest(str(uid), batch.spec, len(batch), options, on_device=there)
     if validate:
         validate_profile(request.transfer_syntax_uid, batch.spec)
-    choice = choose(request, backend)
-    if is_device_array(batch.frames) and choice.codec.backend not in ("cuda", "nvjpeg2k"):
-        batch = replace(batch, frames=batch.frames.get())
+    job = Encoding(request, backend, place=_place_of(batch.frames))
+    if there:
+        job.wait_for_caller()
     if validate:
         validate_values(batch.frames, batch.spec, request.transfer_syntax_uid, options)
-    return Encoded(choice.codec.encode_batch(batch, request), choice)
+    done = list(
+        job.run(
+            portions_of(batch, job),
+            lambda portion: (portion, None),
+            lambda codestreams, choice, _: Encoded(codestreams, choice),
+            threads=len(batch) > job.batch_frames,
+        )
+    )
+    return Encoded([codestream for part in done for codestream in part.codestreams], done[0].choice)
+
+
+def _place_of(frames: Any) -> str:
+    """Return where an array on a GPU is, as `Executor.place` names it; nothing for one on the host."""
+    number = getattr(getattr(frames, "device", None), "id", None)
+    return "" if number is None else f"cuda:{number}"
 
 
 def decode_batch(codestreams: Sequence[bytes], request: DecodeRequest, backend: str = "auto") -> Decoded:
@@ -250,15 +269,121 @@ def decode_batch(codestreams: Sequence[bytes], request: DecodeRequest, backend: 
         As `decode_frames` does.
     """
     codestreams = _checked(codestreams, request)
-    request = replace(request, codestreams=codestreams)
-    choice = choose(request, backend)
-    found = choice.codec.decode_batch(codestreams, request)
+    job = Decoding(replace(request, codestreams=codestreams), backend)
+    whole = CodestreamBatch(codestreams, request.first_frame)
+    threads = len(whole) > job.batch_frames
+    done = list(decode_batches(portions_of(whole, job), job, threads=threads))
+    if len(done) == 1:
+        return done[0]
+    for part in done[1:]:
+        if part.batch.spec != done[0].batch.spec:
+            raise _other_colour(part.batch, done[0].batch.spec, request)
+    frames = np.concatenate([part.batch.frames for part in done])
+    return Decoded(FrameBatch(frames, done[0].batch.spec, request.first_frame), done[0].choice)
+
+
+def decode_batches(
+    portions: Iterable[CodestreamBatch],
+    job: Decoding,
+    *,
+    stop: threading.Event | None = None,
+    threads: bool = True,
+) -> Iterator[Decoded]:
+    """Decode a job batch by batch, as `decode_batch` does.
+
+    Parameters
+    ----------
+    portions : iterable of CodestreamBatch
+        The codestreams, in order.
+    job : gpucodec.codecs.running.Decoding
+        What is decoded.
+    stop, threads
+        As for `gpucodec.codecs.running.Running.run`.
+    """
+    return job.run(
+        portions,
+        lambda portion: (portion, portion),
+        lambda found, choice, portion: Decoded(_as_told(found, portion, job.request), choice),
+        stop=stop,
+        threads=threads,
+    )
+
+
+def decode_here(portion: CodestreamBatch, request: DecodeRequest, backend: str = "auto") -> Decoded:
+    """Decode a batch where the calling thread's work goes, all at once; otherwise as `decode_batch`.
+
+    Parameters
+    ----------
+    portion : CodestreamBatch
+        The codestreams.
+    request : DecodeRequest
+        The job that they are of.
+    backend : str
+        ``"auto"`` or the name of one.
+    """
+    codestreams = portion.codestreams
+    asked = replace(request, codestreams=codestreams, first_frame=portion.first_frame)
+
+    def decode(choice: Choice) -> tuple[FrameBatch, Choice]:
+        return choice.codec.decode_batch(codestreams, replace(asked, num_frames=len(portion))), choice
+
+    found, choice = carry_out(asked, backend, decode)
+    return Decoded(_as_told(found, portion, request), choice)
+
+
+def _as_told(found: FrameBatch, portion: CodestreamBatch, request: DecodeRequest) -> FrameBatch:
+    """Return decoded frames as their dataset says they are."""
+    codestreams = portion.codestreams
+    request = replace(request, num_frames=len(portion), first_frame=portion.first_frame, codestreams=codestreams)
     if request.options.is_partial:  # how much is there depends on where in the codestream's own grid a frame begins
         request = replace(request, spec=request.spec.replace(rows=found.spec.rows, columns=found.spec.columns))
-    return Decoded(conform(_with_own_colour(found, codestreams, request), request), choice)
+    return conform(_with_own_colour(found, codestreams, request), request)
 
 
-def _with_own_colour(found: FrameBatch, codestreams: list[bytes], request: DecodeRequest) -> FrameBatch:
+def _other_colour(batch: FrameBatch, before: FrameSpec, request: DecodeRequest) -> CodestreamError:
+    return CodestreamError(
+        f"the codestream's colour space is '{batch.spec.photometric_interpretation}', "
+        f"of those before it '{before.photometric_interpretation}'",
+        format=get_format(request.transfer_syntax_uid).name,
+        frame=batch.first_frame,
+    )
+
+
+def _decode_to_device(where: Executor, codestreams: Sequence[bytes], request: DecodeRequest, backend: str) -> Any:
+    """Return frames on a GPU, in memory that belongs to the calling thread's stream."""
+    codestreams = _checked(codestreams, request)
+    request = replace(request, codestreams=codestreams)
+    whole = CodestreamBatch(codestreams, request.first_frame)
+    job = Decoding(request, backend, place=where.place)
+    if job.batch_frames >= len(whole) or request.options.is_partial:
+        try:
+            return where.upload(decode_here(whole, request, backend).batch.frames)
+        except DeviceMemoryError:
+            if len(whole) == 1 or request.options.is_partial:
+                raise
+        job.batch_frames = len(whole) // 2
+    spec = request.spec
+    frames = where.empty(len(whole) * spec.num_samples, spec.dtype).reshape(len(whole), *spec.shape)
+    ready, specs = where.mark(), list[FrameSpec]()
+
+    def keep(found: FrameBatch, choice: Choice, portion: CodestreamBatch) -> tuple[Mark, FrameBatch]:  # noqa: ARG001
+        batch = _as_told(found, portion, request)
+        where.follow(ready)
+        first = portion.first_frame - request.first_frame
+        part = where.upload(batch.frames)
+        frames[first : first + len(portion)] = part
+        where.hold(part)
+        return where.mark(), replace(batch, frames=frames[first : first + len(portion)])
+
+    for mark, batch in job.run(portions_of(whole, job), lambda portion: (portion, portion), keep):
+        where.follow(mark)
+        specs.append(batch.spec)
+        if batch.spec != specs[0]:
+            raise _other_colour(batch, specs[0], request)
+    return frames
+
+
+def _with_own_colour(found: FrameBatch, codestreams: Sequence[bytes], request: DecodeRequest) -> FrameBatch:
     """Believe a JPEG or JPEG-LS codestream about its colour space before the dataset, as pydicom does."""
     family = get_format(request.transfer_syntax_uid).family
     if found.spec.samples_per_pixel != 3 or family not in (Family.JPEG, Family.JPEG_LS):

@@ -208,25 +208,12 @@ class DeviceArray(np.ndarray):
         return np.asarray(self).view(np.ndarray)
 
 
-@pytest.mark.parametrize(("backend", "stays"), [("cuda", True), ("cpu", False), ("library", False)])
-def test_an_array_on_the_gpu_leaves_it_only_for_a_codec_that_needs_it_to(monkeypatch, backend, stays):
+@pytest.mark.parametrize("backend", ["cpu", "library"])
+def test_an_array_on_the_gpu_leaves_it_for_a_codec_that_needs_it_to(monkeypatch, backend):
     plain = PlainCodec(backend=backend)
     use_codecs(monkeypatch, plain)
     frames = ramp(3, 8, 5)
     fetched = DeviceArray.fetched
     assert gpucodec.encode_frames(frames.view(DeviceArray), RLE) == [frame.tobytes() for frame in frames]
-    assert isinstance(plain.encoded[0][0].frames, DeviceArray) == stays
-    assert DeviceArray.fetched - fetched == (not stays)
-
-
-def test_frames_that_were_decoded_on_the_gpu_are_fetched(monkeypatch):
-    class OnDevice(PlainCodec):
-        def decode_batch(self, codestreams, request):
-            batch = super().decode_batch(codestreams, request)
-            return FrameBatch(batch.frames.view(DeviceArray), batch.spec)
-
-    use_codecs(monkeypatch, OnDevice(backend="cuda"))
-    frames = ramp(3, 8, 5)
-    decoded = gpucodec.decode_frames([frame.tobytes() for frame in frames], RLE, spec=FrameSpec.from_array(frames))
-    assert type(decoded) is np.ndarray
-    np.testing.assert_array_equal(decoded, frames)
+    assert type(plain.encoded[0][0].frames) is np.ndarray
+    assert DeviceArray.fetched - fetched == 1
