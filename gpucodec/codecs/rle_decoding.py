@@ -99,14 +99,14 @@ class Decoding:
         self._check(status, stopped)
 
     def _decode_segments(self, samples: Any) -> None:
-        from gpucodec_kernels import rle
+        from gpucodec_kernels import rle, rle_segments
 
         where, spec = self.where, self.request.spec
         segments, pixels = num_segments(spec), spec.rows * spec.columns
         planes = samples if segments == 1 else where.scratch("planes", samples.size, np.uint8)
         status, stopped = self._reports()
         count = len(self.codestreams) * segments
-        where.launch(rle.decode_segment, count, *self._segments(), pixels, planes, status, stopped)
+        rle_segments.decode_segments(where, count, *self._segments(), pixels, planes, status, stopped)
         self._check(status, stopped)
         if segments > 1:
             chunk = where.samples_per_index
