@@ -77,7 +77,7 @@ def test_any_bytes_are_decoded_alike(segment: bytes, pixels: int, schedule: str)
 @pytest.mark.parametrize("longest", [1, 4, 128])
 def test_segments_of_several_chunks_are_decoded_alike(longest: int) -> None:
     random = np.random.default_rng(longest)
-    lengths = random.integers(0, longest + 1, 3 * rle_segments.CHUNK // (longest + 1)).tolist()
+    lengths = random.integers(0, longest + 1, 5 * rle_segments.CHUNK // (longest + 1)).tolist()
     segment, decoded = packets(lengths, random)
     assert len(segment) > rle_segments.CHUNK
     assert not check([segment], decoded, SCHEDULES[longest % 3]).any()
