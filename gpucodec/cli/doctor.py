@@ -2,118 +2,44 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from rich.table import Table
-
-    from gpucodec.codecs.base import Codec, DecodeRequest, EncodeRequest
-
 __all__ = ["doctor"]
 
-_PACKAGES = (
-    "gpucodec",
-    "pydicom",
-    "numpy",
-    "numba",
-    "pylibjpeg",
-    "pylibjpeg-openjpeg",
-    "pylibjpeg-rle",
-    "pylibjpeg-libjpeg",
-    "pyjpegls",
-    "cupy-cuda12x",
-    "cupy-cuda13x",
-    "numba-cuda",
-    "nvidia-nvjpeg2k-cu12",
-    "nvidia-nvjpeg2k-cu13",
-)
+
+def doctor(
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="Measure from which size of a batch on the GPU is faster, and keep it.")
+    ] = False,
+    require: Annotated[
+        list[str] | None,
+        typer.Option(metavar="BACKEND", help="Only see whether this backend can be used, and end with 1 if not."),
+    ] = None,
+    calibrate_with: Annotated[str, typer.Option(hidden=True)] = "",
+    families: Annotated[str, typer.Option(hidden=True)] = "",
+) -> None:
+    """Show what is installed, what is wrong with the GPU and what helps, and which backend serves what."""
+    if require:
+        _require(require)
+    elif calibrate or calibrate_with:
+        from gpucodec.cli.calibrate import calibrate as measure
+
+        measure(calibrate_with, families.split(",") if families else ())
+    else:
+        from gpucodec.cli.doctor_tables import show_all
+
+        show_all()
 
 
-def doctor() -> None:
-    """Show what is installed, which backend would serve each transfer syntax, and why the others would not."""
-    from gpucodec.cli.tables import show_table
-
-    for table in (_packages(), _backends(), _transfer_syntaxes()):
-        show_table(table)
-        typer.echo()
-
-
-def _table(title: str, *columns: str) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", box=box.SIMPLE, show_edge=False, pad_edge=False)
-    for name in columns:
-        table.add_column(name, overflow="fold")
-    return table
-
-
-def _add(table: Table, *cells: str) -> None:
-    from rich.text import Text
-
-    table.add_row(*(Text(cell) for cell in cells))
-
-
-def _packages() -> Table:
-    import platform
-    import sys
-    from importlib.metadata import PackageNotFoundError, version
-
-    table = _table("Installed", "What", "Version")
-    _add(table, "Python", f"{platform.python_version()} ({sys.executable})")
-    _add(table, "Platform", platform.platform())
-    for name in _PACKAGES:
-        try:
-            found = version(name)
-        except PackageNotFoundError:
-            found = "not installed"
-        _add(table, name, found)
-    return table
-
-
-def _backends() -> Table:
+def _require(backends: list[str]) -> None:
     from gpucodec.backends import why_unavailable
     from gpucodec.codecs.registry import BACKENDS
 
-    table = _table("Backends, in the order in which 'auto' prefers them", "Backend", "Here")
-    for name in BACKENDS:
-        _add(table, name, why_unavailable(name) or "usable")
-    return table
-
-
-def _transfer_syntaxes() -> Table:
-    """Ask every codec about a frame that its transfer syntax allows: 8 bits, grey, not very small."""
-    from gpucodec.codecs.base import DecodeRequest, EncodeRequest
-    from gpucodec.codecs.formats import FORMATS
-    from gpucodec.codecs.options import EncodeOptions
-    from gpucodec.frames import FrameSpec
-
-    table = _table("Transfer syntaxes", "Transfer syntax", "", "Served by", "Not by")
-    spec = FrameSpec(rows=512, columns=512)
-    for uid, entry in FORMATS.items():
-        lossy = EncodeOptions(j2k_cr=(10.0,)) if entry.family in ("jpeg2000", "htj2k") else EncodeOptions()
-        options = EncodeOptions() if entry.lossless else lossy
-        _add(table, entry.name, "encode", *_served(EncodeRequest(uid, spec, 16, options)))
-        _add(table, "", "decode", *_served(DecodeRequest(uid, spec, 16)))
-    return table
-
-
-def _served(request: EncodeRequest | DecodeRequest) -> tuple[str, str]:
-    from gpucodec.codecs.dispatch import consider
-
-    answers = consider(request)
-    # The simulator is a test bench: `auto` never chooses it.
-    able = [_name(codec) for codec, reasons in answers if not reasons and codec.backend != "simulator"]
-    return (able[0] if able else "nothing here"), _reasons(answers)
-
-
-def _reasons(answers: Iterable[tuple[Codec, list[str]]]) -> str:
-    return "\n".join(f"{_name(codec)}: {'; '.join(reasons)}" for codec, reasons in answers if reasons)
-
-
-def _name(codec: Codec) -> str:
-    return f"{codec.backend} ({codec.name})"
+    for backend in backends:
+        known = backend in BACKENDS
+        if reason := why_unavailable(backend) if known else f"no such backend, there are {', '.join(BACKENDS)}":
+            typer.echo(f"{backend}: {reason}", err=True)
+            raise typer.Exit(1)
+        typer.echo(f"{backend}: usable")

@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 
     from gpucodec.transcoder.report import FileReport, Report
 
-__all__ = ["console", "file_line", "printable", "report_table", "show_report", "show_table", "size"]
+__all__ = [
+    "add_row",
+    "console",
+    "file_line",
+    "plain_table",
+    "printable",
+    "report_table",
+    "show_report",
+    "show_table",
+    "size",
+]
 
 _MAX_ROWS = 100
 _WIDE = 10_000  # a pipe has no width: columns are as wide as what is in them
@@ -47,6 +57,19 @@ def size(num_bytes: float) -> str:
 def show_table(table: Table) -> None:
     """Print a table."""
     console().print(table)
+
+
+def plain_table(title: str, *columns: str) -> Table:
+    """Return a table without a frame."""
+    table = Table(title=title, title_justify="left", box=box.SIMPLE, show_edge=False, pad_edge=False)
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    return table
+
+
+def add_row(table: Table, *cells: str) -> None:
+    """Add a row of plain text, in which nothing is markup."""
+    table.add_row(*(Text(cell) for cell in cells))
 
 
 def file_line(report: FileReport) -> str:
