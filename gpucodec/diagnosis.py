@@ -130,6 +130,8 @@ class Fault:
         Whether no GPU is worth a trial because of it.
     kernels_only : bool
         Whether it stops our own kernels alone, and no library that works with CuPy's arrays.
+    stops : bool
+        Whether it stops anything; what does not may still be the cause of what does.
     """
 
     name: str
@@ -137,6 +139,7 @@ class Fault:
     cure: str
     blocks: bool = True
     kernels_only: bool = False
+    stops: bool = True
 
     def __str__(self) -> str:
         return f"{self.what}; {self.cure}"
@@ -173,7 +176,7 @@ class Diagnosis:
         """
         if self.usable if kernels else self.reachable:
             return ""
-        return ". ".join(str(fault) for fault in self.faults if kernels or not fault.kernels_only)
+        return ". ".join(str(fault) for fault in self.faults if fault.stops and (kernels or not fault.kernels_only))
 
 
 def diagnose(facts: Facts) -> Diagnosis:
@@ -258,7 +261,8 @@ def _cupy(facts: Facts) -> Iterator[Fault]:
     if len(installed) > 1:
         what = f"{' and '.join(installed)} are both installed, and each has overwritten files of the other"
         remove = f"uninstall all of them, then install the one for your CUDA: {_CURE}"
-        yield Fault("several CuPys", what, remove, blocks=bool(facts.cupy.error))
+        broken = bool(facts.cupy.error)
+        yield Fault("several CuPys", what, remove, blocks=broken, stops=broken)
     if not facts.cupy.found:
         yield Fault("no CuPy", "CuPy is not installed", _CURE)
     elif facts.cupy.error:
@@ -274,7 +278,7 @@ def _numba_cuda(facts: Facts) -> Iterator[Fault]:
         yield Fault("broken numba-cuda", what, f"{_CURE}, anew", kernels_only=True)
     elif facts.cupy.cuda and module.cuda and facts.cupy.cuda != module.cuda:
         # Both may still work, where the driver serves the newer one: the trial shows.
-        yield Fault("two CUDAs", *_two_cudas(facts), blocks=False)
+        yield Fault("two CUDAs", *_two_cudas(facts), blocks=False, stops=False)
 
 
 def _two_cudas(facts: Facts) -> tuple[str, str]:

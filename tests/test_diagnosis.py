@@ -121,6 +121,13 @@ def test_two_cudas_that_work_are_told_and_used() -> None:
     assert found.why_not() == ""
 
 
+def test_two_cudas_are_named_as_the_cause_only_of_what_they_may_cause() -> None:
+    two = {"driver": replace(DRIVER, version=13000), "numba_cuda": Module(found=True, cuda=13)}
+    cure = "uninstall the packages for the other CUDA"
+    assert cure in diagnose(facts(**two, trials={0: Trial("run", "[222]")})).why_not()
+    assert cure not in diagnose(facts(**two, trials={0: Trial("copy", "out of memory")})).why_not()
+
+
 def test_several_cupys_that_work_are_told_and_used() -> None:
     found = diagnose(facts(packages={"cupy-cuda12x": "13", "cupy-cuda13x": "14"}))
     assert [fault.name for fault in found.faults] == ["several CuPys"]
