@@ -25,7 +25,7 @@ Measured = Callable[[Any, int, list[int]], Floats]
 Step = tuple[int, int]  # a codeblock, and how many of its passes are kept then
 
 _MOST_STEPS = 400
-_TRIES = 24
+_TRIES = 12
 _NEW_CODEBLOCK = 1.0  # bytes that a packet header tells of it
 _INSIDE = 0.15  # of the interval that is wanted: kept away from, for what coefficients lose is not what samples lose
 
@@ -104,33 +104,53 @@ def come_closer(
     array or None
         Passes of each codeblock; None if none were found.
     """
-    start = kept, measured = too_few, measure(too_few)
+    kept, error = too_few, measure(too_few)
     margin = (high / low) ** _INSIDE
     left_out: set[Step] = set()
-    way: list[Step] = []
     for _ in range(_TRIES):
         # What coefficients lose tells what samples lose, up to a factor that is about the same for similar passes.
-        factor = measured / max(passes.error(kept), 1e-12)
+        factor = error / max(passes.error(kept), 1e-12)
         steps = passes.steps(kept, low * margin / factor, high / margin / factor, left_out)
-        if not steps and not way:
-            return None
         if not steps:
-            left_out.add(way.pop())  # a way that leads nowhere: without its last step, from the beginning
-            (kept, measured), way = start, []
-            continue
-        following = kept.copy()
-        for codeblock, number in steps:
-            following[codeblock] = number
-        error = measure(following)
-        if low <= error <= high:
+            return None
+        following = _after(kept, steps)
+        reached = measure(following)
+        if reached < low:
+            number, following, reached = _longest_start(kept, error, steps, measure, (low, high))
+            left_out.add(steps[number])
+        if low <= reached <= high:
             return following
-        if high < error < measured:
-            kept, measured, way = following, error, [*way, *steps]
-        elif passes.error(following) * factor > high / margin:
-            return None  # all that may be added is not enough
-        else:
-            left_out.add(steps[-1])
+        kept, error = following, reached
     return None
+
+
+def _longest_start(
+    kept: Counts, error: float, steps: list[Step], measure: Callable[[Counts], float], bounds: tuple[float, float]
+) -> tuple[int, Counts, float]:
+    """Return how many of some steps, which are too many, are not, the passes after them, and the error.
+
+    The search ends where the error is between the bounds.
+    """
+    least, most = 0, len(steps)
+    passes = kept
+    while most - least > 1:
+        number = (least + most) // 2
+        following = _after(kept, steps[:number])
+        reached = measure(following)
+        if reached < bounds[0]:
+            most = number
+        else:
+            least, passes, error = number, following, reached
+        if bounds[0] <= reached <= bounds[1]:
+            break
+    return least, passes, error
+
+
+def _after(kept: Counts, steps: list[Step]) -> Counts:
+    following = kept.copy()
+    for codeblock, number in steps:
+        following[codeblock] = number
+    return following
 
 
 class FewPasses:
