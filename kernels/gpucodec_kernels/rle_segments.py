@@ -21,6 +21,7 @@ from numpy import int32, int64, uint8, uint32, uint64
 
 from gpucodec_kernels import rle
 from gpucodec_kernels.aligned import ALIGNED_BYTES, byte_of, load_aligned, misalignment, store_aligned
+from gpucodec_kernels.block_sums import add_up
 from gpucodec_kernels.rle import STATUS_OK, STATUS_OVERLONG, STATUS_SHORT, STATUS_TRUNCATED
 from gpucodec_kernels.target import block_kernel, device_function, inline_function, synchronize
 
@@ -126,23 +127,6 @@ def measure_piece(shared, thread, length):
 
 
 @device_function
-def add_up(shared, thread, value):
-    """Return the sum of the values of all threads up to this one, and that of all."""
-    source, target = uint32(SUMS), uint32(SUMS + THREADS)
-    shared[source + thread] = value
-    synchronize()
-    distance = uint32(1)
-    while distance < uint32(THREADS):
-        if thread >= distance:
-            value = uint32(value + shared[source + uint32(thread - distance)])
-        shared[target + thread] = value
-        synchronize()
-        source, target = target, source
-        distance = uint32(distance + distance)
-    return value, shared[source + uint32(THREADS - 1)]
-
-
-@device_function
 def list_packets(shared, thread, length, before):
     """List the packets of a piece; `before` is the sum of `measure_piece` for the pieces before."""
     count = uint32(before >> uint32(COUNT_BITS))
@@ -242,7 +226,7 @@ def rest_is_padding(codestreams, begin, length, shared, thread):
         value = codestreams[begin + uint64(ahead)]
         if value != uint8(0) and value != uint8(0x80):
             other = uint32(1)
-    _, total = add_up(shared, thread, other)
+    _, total = add_up(shared, uint32(SUMS), thread, uint32(THREADS), other)
     return total == uint32(0)
 
 
@@ -270,7 +254,7 @@ def decode_block(index, thread, shared, codestreams, starts, ends, pixels, plane
             follow_pieces(shared, length)
         synchronize()
         own = measure_piece(shared, mine, length)
-        before, total = add_up(shared, mine, own)
+        before, total = add_up(shared, uint32(SUMS), mine, uint32(THREADS), own)
         before = uint32(before - own)
         list_packets(shared, mine, length, before)
         following = shared[uint32(NEXT)]
