@@ -12,6 +12,7 @@ import threading
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -106,8 +107,8 @@ class Running(ABC, Generic[Request, Given, Made]):
         ``"auto"`` or the name of one.
     most_frames : int
         How many frames a batch may have on account of the host.
-    place : str
-        Where the job must be done, as `Executor.place` names it; anywhere if not given.
+    device : int, optional
+        The number of the GPU that must do it, if a GPU does; any if not given.
 
     Attributes
     ----------
@@ -122,13 +123,15 @@ class Running(ABC, Generic[Request, Given, Made]):
         If no codec can do it.
     """
 
-    def __init__(self, request: Request, backend: str = "auto", most_frames: int = 1 << 30, place: str = "") -> None:
+    def __init__(
+        self, request: Request, backend: str = "auto", most_frames: int = 1 << 30, device: int | None = None
+    ) -> None:
         self.request: Request = request
         self.backend = backend
         choice = choose(request, backend)
         self.on_device = choice.codec.backend in _ON_DEVICE
         found = executors(choice.codec.backend if self.on_device else "cpu")
-        self.workers = [where for where in found if not place or where.place == place] or list(found[:1])
+        self.workers = [where for where in found if device in (None, where.device)] or list(found[:1])
         self.batch_frames = min(most_frames, _fitting(self.workers, choice.codec, request))
         self.failures: list[str] = []
         self._ready: Mark | None = None
@@ -141,6 +144,7 @@ class Running(ABC, Generic[Request, Given, Made]):
         *,
         stop: threading.Event | None = None,
         threads: bool = True,
+        around: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> Iterator[Result]:
         """Do the job and yield what comes of each batch, in order.
 
@@ -157,17 +161,24 @@ class Running(ABC, Generic[Request, Given, Made]):
             Once set, the work is given up with a `PipelineStoppedError`.
         threads : bool
             False where stages need not overlap, as for a single batch.
+        around : callable
+            Returns a context for what the codec does, and for `conclude`.
         """
 
         def load(where: Executor, portion: Portion) -> _Loaded[Given]:
             return self._load(where, *prepare(portion))
 
+        def compute(where: Executor, loaded: _Loaded[Given]) -> _Begun[Given, Made]:
+            with around():
+                return self._compute(where, loaded)
+
         def store(where: Executor, begun: _Begun[Given, Made]) -> Result:
-            made, begun = self._store(where, begun)
-            return conclude(made, begun.choice, begun.loaded.companion)
+            with around():
+                made, begun = self._store(where, begun)
+                return conclude(made, begun.choice, begun.loaded.companion)
 
         return run_pipeline(
-            portions, load, self._compute, store, workers=self.workers, split=self._split, stop=stop,
+            portions, load, compute, store, workers=self.workers, split=self._split, stop=stop,
             on_failure=self._tell, threads=threads,
         )  # fmt: skip
 
@@ -204,9 +215,9 @@ class Running(ABC, Generic[Request, Given, Made]):
         return [part_of(portion, 0, middle), part_of(portion, middle, len(portion))]
 
     def _tell(self, where: Executor, error: DeviceError) -> None:
-        self.failures.append(f"{where.place}: {error}")
+        self.failures.append(f"GPU {where.device}: {error}")
         warnings.warn(
-            f"{where.place} is not used any more, its frames are done by the others: {error}",
+            f"GPU {where.device} is not used any more, its frames are done by the others: {error}",
             DeviceWarning,
             stacklevel=2,
         )

@@ -26,6 +26,7 @@ from gpucodec.frames import FrameBatch, FrameSpec
 __all__ = [
     "Decoded",
     "Encoded",
+    "as_told",
     "decode_batch",
     "decode_batches",
     "decode_frames",
@@ -227,7 +228,7 @@ def encode_batch(
     request = EncodeRequest(str(uid), batch.spec, len(batch), options, on_device=there)
     if validate:
         validate_profile(request.transfer_syntax_uid, batch.spec)
-    job = Encoding(request, backend, place=_place_of(batch.frames))
+    job = Encoding(request, backend, device=_device_of(batch.frames))
     if there:
         job.wait_for_caller()
     if validate:
@@ -243,10 +244,9 @@ def encode_batch(
     return Encoded([codestream for part in done for codestream in part.codestreams], done[0].choice)
 
 
-def _place_of(frames: Any) -> str:
-    """Return where an array on a GPU is, as `Executor.place` names it; nothing for one on the host."""
-    number = getattr(getattr(frames, "device", None), "id", None)
-    return "" if number is None else f"cuda:{number}"
+def _device_of(frames: Any) -> int | None:
+    """Return the number of the GPU that an array is on; None for one on the host."""
+    return getattr(getattr(frames, "device", None), "id", None)
 
 
 def decode_batch(codestreams: Sequence[bytes], request: DecodeRequest, backend: str = "auto") -> Decoded:
@@ -303,7 +303,7 @@ def decode_batches(
     return job.run(
         portions,
         lambda portion: (portion, portion),
-        lambda found, choice, portion: Decoded(_as_told(found, portion, job.request), choice),
+        lambda found, choice, portion: Decoded(as_told(found, portion, job.request), choice),
         stop=stop,
         threads=threads,
     )
@@ -328,11 +328,26 @@ def decode_here(portion: CodestreamBatch, request: DecodeRequest, backend: str =
         return choice.codec.decode_batch(codestreams, replace(asked, num_frames=len(portion))), choice
 
     found, choice = carry_out(asked, backend, decode)
-    return Decoded(_as_told(found, portion, request), choice)
+    return Decoded(as_told(found, portion, request), choice)
 
 
-def _as_told(found: FrameBatch, portion: CodestreamBatch, request: DecodeRequest) -> FrameBatch:
-    """Return decoded frames as their dataset says they are."""
+def as_told(found: FrameBatch, portion: CodestreamBatch, request: DecodeRequest) -> FrameBatch:
+    """Give decoded frames the dtype that the dataset says.
+
+    Parameters
+    ----------
+    found : FrameBatch
+        The samples as the codestreams hold them.
+    portion : CodestreamBatch
+        The codestreams.
+    request : DecodeRequest
+        The job that they are of.
+
+    Raises
+    ------
+    CodestreamError
+        If they do not hold what the dataset says.
+    """
     codestreams = portion.codestreams
     request = replace(request, num_frames=len(portion), first_frame=portion.first_frame, codestreams=codestreams)
     if request.options.is_partial:  # how much is there depends on where in the codestream's own grid a frame begins
@@ -354,7 +369,7 @@ def _decode_to_device(where: Executor, codestreams: Sequence[bytes], request: De
     codestreams = _checked(codestreams, request)
     request = replace(request, codestreams=codestreams)
     whole = CodestreamBatch(codestreams, request.first_frame)
-    job = Decoding(request, backend, place=where.place)
+    job = Decoding(request, backend, device=where.device)
     if job.batch_frames >= len(whole) or request.options.is_partial:
         try:
             return where.upload(decode_here(whole, request, backend).batch.frames)
@@ -367,7 +382,7 @@ def _decode_to_device(where: Executor, codestreams: Sequence[bytes], request: De
     ready, specs = where.mark(), list[FrameSpec]()
 
     def keep(found: FrameBatch, choice: Choice, portion: CodestreamBatch) -> tuple[Mark, FrameBatch]:  # noqa: ARG001
-        batch = _as_told(found, portion, request)
+        batch = as_told(found, portion, request)
         where.follow(ready)
         first = portion.first_frame - request.first_frame
         part = where.upload(batch.frames)

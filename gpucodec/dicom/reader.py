@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpucodec.codecs.base import DecodeRequest
 from gpucodec.codecs.formats import Family, get_format
+from gpucodec.codecs.running import CodestreamBatch
 from gpucodec.dicom.encapsulation import FrameIndex, index_frames
 from gpucodec.dicom.header import NATIVE_TRANSFER_SYNTAXES, UNDEFINED_LENGTH, Header, open_header, read_trailing
 from gpucodec.dicom.image_pixel import frame_spec, number_of_frames
@@ -242,6 +244,47 @@ class FrameSource:
         name = decoded_photometric_interpretation(reader.spec.photometric_interpretation)
         return reader.spec.replace(photometric_interpretation=name, planar_configuration=0)
 
+    @property
+    def decode_request(self) -> DecodeRequest:
+        """What decoding all the frames of a compressed file asks for."""
+        reader = self.reader
+        return DecodeRequest(reader.transfer_syntax_uid, reader.spec, reader.num_frames, isolate=self.isolate)
+
+    def read(self, first: int, count: int) -> FrameBatch | CodestreamBatch:
+        """Read consecutive frames as they stand in the file, not decoded.
+
+        Parameters
+        ----------
+        first, count : int
+            The window: `count` frames, at least 1, from frame `first`, counted from 0.
+        """
+        if not self.reader.is_compressed:
+            return self.reader.read_batch(first, count)
+        return CodestreamBatch(self.reader.read_codestreams(first, count), first)
+
+    def decode(self, portion: FrameBatch | CodestreamBatch, *, on_device: bool = False) -> FrameBatch:
+        """Decode what was read, where the calling thread's work goes.
+
+        Parameters
+        ----------
+        portion : FrameBatch or CodestreamBatch
+            What `read` returned, or a part of it.
+        on_device : bool
+            Whether the frames may be left on a GPU.
+
+        Raises
+        ------
+        CodestreamError
+            If a codestream is broken; it names the frame.
+        UnsupportedError
+            If no backend here can decode it.
+        """
+        if isinstance(portion, FrameBatch):
+            return portion
+        from gpucodec.dicom.coding import decode_here
+
+        return decode_here(portion, replace(self.decode_request, on_device=on_device), self.backend).batch
+
     def read_batch(self, first: int, count: int) -> FrameBatch:
         """Read and decode consecutive frames.
 
@@ -257,14 +300,13 @@ class FrameSource:
         UnsupportedError
             If no backend here can decode it.
         """
-        reader = self.reader
-        if not reader.is_compressed:
-            return reader.read_batch(first, count)
+        portion = self.read(first, count)
+        if isinstance(portion, FrameBatch):
+            return portion
         from gpucodec.dicom.coding import decode_batch
 
-        codestreams = reader.read_codestreams(first, count)
-        request = DecodeRequest(reader.transfer_syntax_uid, reader.spec, count, first_frame=first, isolate=self.isolate)
-        return decode_batch(codestreams, request, self.backend).batch
+        request = replace(self.decode_request, num_frames=count, first_frame=first)
+        return decode_batch(portion.codestreams, request, self.backend).batch
 
     def iter_batches(self, batch_frames: int) -> Iterator[FrameBatch]:
         """Yield all frames in order.
@@ -284,12 +326,21 @@ class FrameSource:
         if batch_frames < 1:
             raise ParameterError(f"A batch of {batch_frames} frames is not allowed, must be 1 or more")
         for first in range(0, self.num_frames, batch_frames):
-            batch = self.read_batch(first, min(batch_frames, self.num_frames - first))
-            if batch.spec != self.spec:
-                raise CodestreamError(
-                    f"the frames decode to '{batch.spec.photometric_interpretation}', "
-                    f"those before to '{self.spec.photometric_interpretation}'",
-                    format=get_format(self.reader.transfer_syntax_uid).name,
-                    frame=first,
-                )
-            yield batch
+            yield self.checked(self.read_batch(first, min(batch_frames, self.num_frames - first)))
+
+    def checked(self, batch: FrameBatch) -> FrameBatch:
+        """Return a batch of the file's frames if it is of the same colour space as the first one.
+
+        Raises
+        ------
+        CodestreamError
+            If it is not; it names the frame.
+        """
+        if batch.spec != self.spec:
+            raise CodestreamError(
+                f"the frames decode to '{batch.spec.photometric_interpretation}', "
+                f"those before to '{self.spec.photometric_interpretation}'",
+                format=get_format(self.reader.transfer_syntax_uid).name,
+                frame=batch.first_frame,
+            )
+        return batch

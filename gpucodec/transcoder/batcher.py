@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from gpucodec.errors import ParameterError
 from gpucodec.frames import FrameSpec
 
-__all__ = ["DEFAULT_MAX_MEMORY", "frames_per_batch", "parse_size"]
+__all__ = ["DEFAULT_MAX_MEMORY", "Batches", "parse_size", "plan_batches"]
 
 DEFAULT_MAX_MEMORY = 256 << 20
 
@@ -15,13 +16,39 @@ DEFAULT_MAX_MEMORY = 256 << 20
 # process sees in shared memory, its result there, the codestreams, and while verifying a second set of samples.
 _WORKING_BYTES_PER_BYTE = 6
 
+# With three batches on their way, one is read meanwhile, with its own samples twice over, and one is written.
+_OVERLAPPING_BYTES_PER_BYTE = 12
+
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?", re.IGNORECASE)
 
 
-def frames_per_batch(spec: FrameSpec, max_memory: int) -> int:
-    """Return how many frames may be worked on at once within `max_memory` bytes, at least one."""
-    return max(1, max_memory // (_WORKING_BYTES_PER_BYTE * spec.num_bytes))
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """How a file is divided.
+
+    Parameters
+    ----------
+    frames : int
+        How many frames a batch has.
+    overlap : bool
+        Whether several batches are on their way at once.
+    """
+
+    frames: int
+    overlap: bool
+
+
+def plan_batches(spec: FrameSpec, num_frames: int, max_memory: int) -> Batches:
+    """Divide a file so that what is worked on at once stays within `max_memory` bytes.
+
+    A file that fits as a whole is one batch. Batches overlap if three of them fit, and otherwise have at least a frame.
+    """
+    alone = max(1, max_memory // (_WORKING_BYTES_PER_BYTE * spec.num_bytes))
+    overlapping = max_memory // (_OVERLAPPING_BYTES_PER_BYTE * spec.num_bytes)
+    if num_frames <= alone or not overlapping:
+        return Batches(alone, overlap=False)
+    return Batches(overlapping, overlap=True)
 
 
 def parse_size(text: str) -> int:

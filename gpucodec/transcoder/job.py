@@ -8,13 +8,11 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
 
 from gpucodec.codecs.base import EncodeRequest
 from gpucodec.codecs.dispatch import Choice, choose
 from gpucodec.codecs.formats import Family, get_format
 from gpucodec.dicom.attributes import describe_compression, describe_decompression, update_compression_ratio
-from gpucodec.dicom.coding import encode_batch
 from gpucodec.dicom.conform import clear_unused_bits
 from gpucodec.dicom.dataset_frames import in_stored_bits
 from gpucodec.dicom.profiles import encoded_photometric_interpretation, validate_profile, validate_values
@@ -22,7 +20,7 @@ from gpucodec.dicom.reader import FrameReader, FrameSource
 from gpucodec.dicom.writer import EncapsulatedWriter, NativeWriter
 from gpucodec.errors import GpucodecError, UnsupportedError, VerificationError
 from gpucodec.frames import FrameBatch, FrameSpec
-from gpucodec.transcoder.batcher import frames_per_batch
+from gpucodec.transcoder.flow import FrameFlow
 from gpucodec.transcoder.pending import PendingFile
 from gpucodec.transcoder.plan import Task
 from gpucodec.transcoder.report import FileReport
@@ -31,12 +29,6 @@ from gpucodec.transcoder.targets import EXPLICIT_LITTLE_ENDIAN, transfer_syntax_
 from gpucodec.transcoder.verify import allowed_error, compare
 
 __all__ = ["transcode_file"]
-
-_Item = TypeVar("_Item")
-
-
-class _InterruptedError(GpucodecError):
-    """The run is being ended; the file is given up."""
 
 
 def transcode_file(
@@ -63,6 +55,7 @@ def transcode_file(
     report = FileReport(str(task.source), str(task.destination), to_uid=settings.uid)
     report.to_name = transfer_syntax_name(settings.uid)
     job = _Job(task, settings, report, advanced, stop)
+    begin = time.perf_counter()
     try:
         job.run()
     except Exception as error:
@@ -73,6 +66,8 @@ def transcode_file(
         report.error = _one_line(error)
         report.error_type = type(error).__name__
         report.traceback = traceback.format_exc()
+    report.device_failures = job.flow.failures
+    report.elapsed = time.perf_counter() - begin
     advanced(task.num_bytes - job.source_bytes_advanced, 0)
     return report
 
@@ -92,12 +87,13 @@ class _Job:
         self.settings = settings
         self.report = report
         self.advanced = advanced
-        self.stop = stop
         self.source_bytes_advanced = 0.0
+        self.flow = FrameFlow(settings, stop, self.clock)
+        self._lock = threading.Lock()
 
     def run(self) -> None:
         self._refuse_existing()
-        with self._clock("read"):
+        with self.clock("read"):
             reader = FrameReader(self.task.source)
         with reader:
             source = FrameSource(reader, isolate=True)
@@ -106,12 +102,12 @@ class _Job:
             with PendingFile(self.task.destination) as pending:
                 self._write(reader, source, spec, pending)
                 if self.settings.verify:
-                    with self._clock("verify"):
+                    with self.clock("verify"):
                         self._verify(source, pending)
                 else:
                     self.report.verified = "skipped"
                 self._refuse_existing()
-                with self._clock("write"):
+                with self.clock("write"):
                     pending.commit()
 
     def _refuse_existing(self) -> None:
@@ -142,7 +138,7 @@ class _Job:
             self._write_native(reader, source, pending)
         else:
             self._write_encapsulated(reader, source, spec, pending)
-        with self._clock("write"):
+        with self.clock("write"):
             pending.sync()
 
     def _write_native(self, reader: FrameReader, source: FrameSource, pending: PendingFile) -> None:
@@ -157,13 +153,14 @@ class _Job:
         writer = NativeWriter(
             pending.file, dataset, trailing=reader.trailing, num_frames=source.num_frames, spec=source.spec
         )
-        for batch in self._read_batches(source):
+        for batch in self.flow.decoded(source):
             if reader.is_compressed:
                 # A codestream may hold more bits than Bits Stored says; readers of native samples cut them off.
                 validate_values(batch.frames, batch.spec, self.settings.uid)
-            with self._clock("write"):
+            with self.clock("write"):
                 writer.write_batch(batch)
-        with self._clock("write"):
+            self._advance(len(batch), encoding=True)
+        with self.clock("write"):
             writer.finish(dataset)
         self.report.bytes_out = self.report.raw_bytes
 
@@ -188,28 +185,17 @@ class _Job:
             num_frames=source.num_frames,
             encapsulate_ext=settings.encapsulate_ext,
         )
-        for batch in self._read_batches(source):
-            with self._clock("encode"):
-                encoded = self._encode(batch, spec, validate=reader.is_compressed or not self._keeps_containers)
-            with self._clock("write"):
-                writer.write_frames(encoded)
-            report.bytes_out += sum(map(len, encoded))
+        validate = reader.is_compressed or not self._keeps_containers
+        for encoded in self.flow.encoded(source, spec, self._kept, validate=validate):
+            self._report_choice(encoded.choice)
+            with self.clock("write"):
+                writer.write_frames(encoded.codestreams)
+            report.bytes_out += sum(map(len, encoded.codestreams))
+            self._advance(len(encoded.codestreams), encoding=True)
         if settings.options.is_lossy:
             update_compression_ratio(dataset, report.raw_bytes, report.bytes_out)
-        with self._clock("write"):
+        with self.clock("write"):
             writer.finish(dataset)
-
-    def _encode(self, batch: FrameBatch, spec: FrameSpec, *, validate: bool) -> list[bytes]:
-        frames = self._kept(batch).frames
-        encoded = encode_batch(
-            FrameBatch(frames, spec, batch.first_frame),
-            self.settings.uid,
-            self.settings.options,
-            self.settings.backend,
-            validate=validate,
-        )
-        self._report_choice(encoded.choice)
-        return encoded.codestreams
 
     def _report_choice(self, choice: Choice) -> None:
         """Say which codec encoded the file: that of the first batch, should a last, smaller one suit another."""
@@ -248,48 +234,32 @@ class _Job:
                 raise VerificationError(
                     f"{written.num_frames} frames can be read of what was written, {source.num_frames} were read"
                 )
-            count = self._batch_frames(source)
-            found = compare(
-                map(self._compared, self._watched(source.iter_batches(count))),
-                written.iter_batches(count),
-                allowed_error(self.settings.options),
-            )
+            found = compare(self._compared_pairs(source, written), allowed_error(self.settings.options))
         self.report.max_abs_error = found.max_abs_error
         self.report.psnr = found.psnr
         self.report.verified = True
 
-    def _batch_frames(self, source: FrameSource) -> int:
-        return frames_per_batch(source.spec, self.settings.max_memory)
+    def _compared_pairs(self, source: FrameSource, written: FrameSource) -> Iterator[tuple[FrameBatch, FrameBatch]]:
+        for expected, actual in self.flow.pairs(source, written):
+            yield self._compared(expected), actual
+            self._advance(len(expected))
 
-    def _read_batches(self, source: FrameSource) -> Iterator[FrameBatch]:
-        """Yield decoded frames and count the time that they took."""
-        batches = self._watched(source.iter_batches(self._batch_frames(source)), encoding=True)
-        while True:
-            with self._clock("read"):
-                batch = next(batches, None)
-            if batch is None:
-                return
-            yield batch
-
-    def _watched(self, batches: Iterator[FrameBatch], *, encoding: bool = False) -> Iterator[FrameBatch]:
-        """Pass batches on, tell of each once it was worked on, and stop between two if the run is to end."""
+    def _advance(self, num_frames: int, *, encoding: bool = False) -> None:
+        """Tell of a batch that was worked on."""
         passes = 2 if self.settings.verify else 1
-        for batch in batches:
-            yield batch
-            share = self.task.num_bytes * batch.num_bytes / self.report.raw_bytes / passes
-            self.source_bytes_advanced += share
-            self.advanced(share, batch.num_bytes if encoding else 0)
-            if self.stop.is_set():
-                raise _InterruptedError("Interrupted")
+        share = self.task.num_bytes * num_frames / self.report.frames / passes
+        self.source_bytes_advanced += share
+        self.advanced(share, self.report.raw_bytes // self.report.frames * num_frames if encoding else 0)
 
     @contextmanager
-    def _clock(self, name: str) -> Iterator[None]:
+    def clock(self, name: str) -> Iterator[None]:
         start = time.perf_counter()
         try:
             yield
         finally:
             seconds = self.report.seconds
-            seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - start
+            with self._lock:
+                seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - start
 
 
 def _one_line(error: Exception) -> str:

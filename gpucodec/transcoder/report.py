@@ -30,11 +30,16 @@ class FileReport:
     bytes_in, bytes_out : int
         Bytes of the encoded frames in source and destination.
     seconds : dict of str to float
-        Time spent to ``"read"`` (with decoding), ``"encode"``, ``"write"`` and ``"verify"``.
+        Time spent to ``"read"`` (with decoding), ``"encode"``, ``"write"`` and ``"verify"``. Batches are read, encoded
+        and written at once, so these may add up to more than `elapsed`.
+    elapsed : float
+        Seconds that the file took as a whole.
     backend, codec : str
         What encoded; both empty when nothing had to be encoded.
     rejected : dict of str to list of str
         The backends that would have been preferred, each with the reasons why it could not do it.
+    device_failures : list of str
+        The GPUs that failed on the way, each with what happened; others did their work.
     verified : bool or str
         Whether what was written was decoded again and found equal, within the allowed error, or, where
         the caller asked for a ratio or a PSNR, like the source; ``"skipped"`` when that was not asked for.
@@ -60,9 +65,11 @@ class FileReport:
     bytes_in: int = 0
     bytes_out: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
+    elapsed: float = 0.0
     backend: str = ""
     codec: str = ""
     rejected: dict[str, list[str]] = field(default_factory=dict)
+    device_failures: list[str] = field(default_factory=list)
     verified: bool | str = False
     max_abs_error: int | None = None
     psnr: float | None = None
@@ -78,14 +85,14 @@ class FileReport:
     @property
     def megabytes_per_second(self) -> float:
         """Uncompressed MB (10**6 bytes) a second, of the whole way from reading to verifying."""
-        total = sum(self.seconds.values())
-        return self.raw_bytes / 1e6 / total if total else 0.0
+        return self.raw_bytes / 1e6 / self.elapsed if self.elapsed else 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data."""
         plain = dataclasses.asdict(self)
         del plain["traceback"]
         plain["seconds"] = {name: round(value, 6) for name, value in self.seconds.items()}
+        plain["elapsed"] = round(self.elapsed, 6)
         return plain | {"ratio": round(self.ratio, 4), "megabytes_per_second": round(self.megabytes_per_second, 3)}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from gpucodec.codecs.options import EncodeOptions
@@ -10,7 +11,7 @@ from gpucodec.errors import CodestreamError, LimitExceededError, ParameterError,
 from gpucodec.frames import TAGS, FrameBatch
 from gpucodec.transcoder.differences import difference, peak_ratio
 
-__all__ = ["Comparison", "allowed_error", "compare"]
+__all__ = ["Comparison", "allowed_error", "compare", "of_what_was_written"]
 
 # What must be the same before and after for samples to mean the same.
 _SAME = ("rows", "columns", "samples_per_pixel", "bits_stored", "pixel_representation", "photometric_interpretation")
@@ -86,41 +87,32 @@ class Comparison:
         return peak_ratio(self._squared_error, self._num_samples, self._value_range)
 
 
-def compare(expected: Iterable[FrameBatch], actual: Iterable[FrameBatch], allowed: int | None) -> Comparison:
-    """Compare two ways through the same frames, which must come in batches of the same size.
+def compare(pairs: Iterable[tuple[FrameBatch, FrameBatch]], allowed: int | None) -> Comparison:
+    """Compare two ways through the same frames.
 
     Parameters
     ----------
-    expected : iterable of FrameBatch
-        The source, decoded.
-    actual : iterable of FrameBatch
-        What was written, decoded.
+    pairs : iterable of (FrameBatch, FrameBatch)
+        The source, decoded, and what was written, decoded.
     allowed : int or None
         As for `Comparison`.
 
     Raises
     ------
     VerificationError
-        If a frame is missing, cannot be decoded, or differs more than is allowed.
+        If a frame is missing, or differs more than is allowed.
     """
     comparison = Comparison(allowed)
-    written = _written(actual)
-    num_frames = 0
-    for batch in expected:
-        other = next(written, None)
-        if other is None:
-            raise VerificationError(f"Only {num_frames} frames can be read of what was written")
-        comparison.add(batch, other)
-        num_frames += len(batch)
-    if next(written, None) is not None:
-        raise VerificationError(f"More than the {num_frames} frames that were read have been written")
+    for expected, actual in pairs:
+        comparison.add(expected, actual)
     return comparison
 
 
-def _written(batches: Iterable[FrameBatch]) -> Iterator[FrameBatch]:
-    """Yield batches; a file of our own that cannot be decoded is a failed verification, not a bad source."""
+@contextmanager
+def of_what_was_written() -> Iterator[None]:
+    """Let a file of our own that cannot be decoded be a failed verification, not a bad source."""
     try:
-        yield from batches
+        yield
     except (CodestreamError, LimitExceededError, ParameterError, UnsupportedError) as error:
         raise VerificationError(f"What was written cannot be decoded: {error}") from error
 

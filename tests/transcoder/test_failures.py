@@ -14,7 +14,9 @@ import pydicom
 import pytest
 
 import gpucodec
-from gpucodec.dicom.coding import Encoded
+from gpucodec.codecs.base import EncodeRequest
+from gpucodec.codecs.rle import RleCodec
+from gpucodec.frames import FrameBatch
 from gpucodec.transcoder import job
 from gpucodec.transcoder.report import FileReport
 from tests.mutation import mutated
@@ -37,14 +39,14 @@ def _by_name(files: list[FileReport]) -> dict[str, FileReport]:
     return {Path(file.source).name: file for file in files}
 
 
-def _tampered(change: Callable[[list[bytes]], list[bytes]]) -> Callable[..., Encoded]:
-    original = job.encode_batch
+def _tampered(change: Callable[[list[bytes]], list[bytes]]) -> Callable[..., Any]:
+    original = RleCodec.begin_encode
 
-    def encode(*arguments: Any, **keywords: Any) -> Encoded:
-        encoded = original(*arguments, **keywords)
-        return Encoded(change(encoded.codestreams), encoded.choice)
+    def begin_encode(*arguments: Any) -> Callable[[], list[bytes]]:
+        codestreams = original(*arguments)()
+        return lambda: change(codestreams)
 
-    return encode
+    return begin_encode
 
 
 def _flip(codestreams: list[bytes]) -> list[bytes]:
@@ -74,7 +76,7 @@ def test_what_does_not_decode_to_the_source_is_never_given_its_name(
     out = tmp_path / "out"
     out.mkdir()
     (out / name).write_bytes(b"old")
-    monkeypatch.setattr(job, "encode_batch", _tampered(change))
+    monkeypatch.setattr(RleCodec, "begin_encode", _tampered(change))
     (file,) = gpucodec.transcode(source, out, "rle", overwrite=True).files
     assert (file.status, file.error_type, file.verified) == ("failed", "VerificationError", False)
     assert _names(out) == [name]
@@ -85,7 +87,7 @@ def test_without_verification_the_same_fault_goes_through(
     tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Proves that it is the verification that notices, and not a check on the way."""
-    monkeypatch.setattr(job, "encode_batch", _tampered(_flip))
+    monkeypatch.setattr(RleCodec, "begin_encode", _tampered(_flip))
     (file,) = gpucodec.transcode(source / "MR_small.dcm", tmp_path / "out.dcm", "rle", verify=False).files
     assert file.status == "done"
 
@@ -122,17 +124,17 @@ def test_what_is_no_image_fails_with_a_reason_and_the_others_go_on(
 def test_an_error_nobody_thought_of_ends_its_file_only(
     tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = job.encode_batch
+    original = RleCodec.begin_encode
 
-    def encode(batch: Any, *arguments: Any, **keywords: Any) -> Encoded:
+    def begin_encode(codec: RleCodec, batch: FrameBatch, request: EncodeRequest) -> Any:
         if batch.spec.rows == 64:
             raise ZeroDivisionError("of all things")
-        return original(batch, *arguments, **keywords)
+        return original(codec, batch, request)
 
-    monkeypatch.setattr(job, "encode_batch", encode)
+    monkeypatch.setattr(RleCodec, "begin_encode", begin_encode)
     files = _by_name(gpucodec.transcode(source, tmp_path / "out", "rle").files)
     assert files["MR_small.dcm"].error == "ZeroDivisionError: of all things"
-    assert "in encode" in files["MR_small.dcm"].traceback
+    assert "in begin_encode" in files["MR_small.dcm"].traceback
     assert _names(tmp_path / "out") == ["CT_small.dcm"]
 
 
