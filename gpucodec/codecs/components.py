@@ -8,10 +8,14 @@ import numpy.typing as npt
 
 from gpucodec.backends import why_unavailable
 from gpucodec.codecs.base import Codec
+from gpucodec.codecs.dispatch import refuse, why_refused
+from gpucodec.codecs.formats import get_format
 from gpucodec.codecs.options import DecodeOptions
 from gpucodec.codecs.registry import BACKENDS, codecs_for
 from gpucodec.codestream.j2k_reader import read_codestream
-from gpucodec.errors import BackendUnavailableError, ParameterError, UnsupportedError
+from gpucodec.codestream.j2k_size import ImageSize
+from gpucodec.errors import BackendUnavailableError, KernelCompilationError, ParameterError, UnsupportedError
+from gpucodec.routing import why_small
 
 __all__ = ["decode_components"]
 
@@ -71,23 +75,41 @@ def decode_components(
         raise ParameterError(f"Unknown decoding options {sorted(unknown)}, allowed are ['max_frame_bytes']")
     checked = DecodeOptions(reduce=reduce, layers=layers, **options)
     data = bytes(codestream)
-    uid = _HTJ2K if read_codestream(data).is_high_throughput else _JPEG_2000
-    return _choose(uid, backend).decode_components(data, checked)
+    found = read_codestream(data)
+    uid = _HTJ2K if found.is_high_throughput else _JPEG_2000
+    num_bytes = _num_bytes(found.size) >> 2 * reduce
+    while True:
+        codec = _choose(uid, backend, num_bytes)
+        try:
+            return codec.decode_components(data, checked)
+        except KernelCompilationError as error:
+            refuse(codec, False, error, backend)
 
 
-def _choose(uid: str, backend: str) -> Codec:
+def _num_bytes(size: ImageSize) -> int:
+    """Return about how many bytes of samples there are."""
+    return size.rows * size.columns * sum(1 + (component.precision > 8) for component in size.components)
+
+
+def _choose(uid: str, backend: str, num_bytes: int) -> Codec:
     if backend != "auto" and backend not in BACKENDS:
         raise ParameterError(f"No backend named '{backend}', allowed are auto, {', '.join(BACKENDS)}")
-    rejected = {}
+    rejected: dict[str, list[str]] = {}
+    slow: Codec | None = None
     for codec in codecs_for(uid):
         if backend not in ("auto", codec.backend) or (backend == "auto" and codec.backend == "simulator"):
             continue
+        name = f"{codec.backend} ({codec.name})"
         if not codec.decodes_components:
-            rejected[f"{codec.backend} ({codec.name})"] = ["components are not decoded one by one"]
-        elif reason := why_unavailable(codec.backend):
+            rejected[name] = ["components are not decoded one by one"]
+        elif reason := why_unavailable(codec.backend) or why_refused(codec, encoding=False):
             if backend != "auto":
                 raise BackendUnavailableError(f"The backend '{backend}' cannot be used here: {reason}")
-            rejected[f"{codec.backend} ({codec.name})"] = [reason]
+            rejected[name] = [reason]
+        elif backend == "auto" and (small := why_small(codec.backend, get_format(uid).family, False, num_bytes)):
+            slow, rejected[name] = slow or codec, [small]
         else:
             return codec
+    if slow is not None:
+        return slow
     raise UnsupportedError("Unable to decode the components of this codestream", rejected)
