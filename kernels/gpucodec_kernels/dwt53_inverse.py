@@ -50,19 +50,19 @@ SIZES = {1: _APART + 2 * MARGIN, 3: COLORS + 6 * HALF + 2 * MARGIN}
 @inline_function
 def low_pass(value, left, right):
     """Return the even sample that a low-pass value between two high-pass values stands for, (F-5)."""
-    return int32(value - (int32(left + right + int32(2)) >> int32(2)))
+    return int32(int64(value) - int64(int32(int64(left) + int64(right) + int64(2)) >> int32(2)))
 
 
 @inline_function
 def high_pass(value, left, right):
     """Return the odd sample that a high-pass value between two even samples stands for, (F-6)."""
-    return int32(value + (int32(left + right) >> int32(1)))
+    return int32(int64(value) + int64(int32(int64(left) + int64(right)) >> int32(1)))
 
 
 @inline_function
 def halved(value):
     """Return half a value, rounded towards zero: a single sample at an odd place (F.3.6)."""
-    return int32(int32(value - (value >> int32(31))) >> int32(1))
+    return int32(int32(int64(value) - int64(value >> int32(31))) >> int32(1))
 
 
 @inline_function

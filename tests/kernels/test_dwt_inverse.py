@@ -1,8 +1,10 @@
 """The inverse wavelets against the equations of Annex F in NumPy, at any origin and of any size."""
 
+import itertools
+
 import numpy as np
 import pytest
-from gpucodec_kernels import dwt53, dwt97, dwt_inverse, quantization
+from gpucodec_kernels import dwt53, dwt53_inverse, dwt97, dwt_inverse, quantization
 from gpucodec_kernels.component_transform import Source
 from gpucodec_kernels.dwt_inverse import Inverse, mallat_tables
 from hypothesis import given, settings
@@ -224,3 +226,19 @@ def test_turns_must_follow_each_other() -> None:
     subbands.jobs[0] = (0, 2, *subbands.jobs[0][2:])
     with pytest.raises(ValueError, match="without gaps"):
         Inverse(subbands.tables)
+
+
+@pytest.mark.filterwarnings("error")
+def test_lifting_of_what_no_encoder_writes_wraps_around():
+    """Damaged codestreams hold anything; sums of 32 bits are taken modulo 2**32, and nothing warns of it."""
+    extremes = [np.int32(value) for value in (-(2**31), -(2**31) + 1, -3, 0, 2**31 - 2, 2**31 - 1)]
+    for value, left, right in itertools.product(extremes, repeat=3):
+        whole = [int(number) for number in (value, left, right)]
+        low, high = dwt53_inverse.low_pass(value, left, right), dwt53_inverse.high_pass(value, left, right)
+        assert low == wrapped(whole[0] - (wrapped(whole[1] + whole[2] + 2) >> 2))
+        assert high == wrapped(whole[0] + (wrapped(whole[1] + whole[2]) >> 1))
+        assert dwt53_inverse.halved(value) == wrapped(whole[0] + (whole[0] < 0)) >> 1
+
+
+def wrapped(value):
+    return (value + 2**31) % 2**32 - 2**31
