@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import cache, wraps
@@ -124,8 +124,8 @@ class _CudaExecutor(Executor):
         self._active = threading.local()
 
     @property
-    def place(self) -> str:
-        return f"cuda:{self.device}"
+    def place(self) -> Hashable:
+        return self
 
     def active(self) -> AbstractContextManager[None]:
         return nullcontext() if getattr(self._active, "is_on", False) else self._made_active()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
@@ -16,6 +16,7 @@ _LARGEST_SCRATCH = 64 << 20  # what a thread keeps of each name, at most
 _CACHE_LINE = 64
 _SMALLEST_TEMPORARY = 1 << 18
 _kept = threading.local()
+_one_at_a_time = threading.Lock()  # the simulator stands in for CUDA in a kernel's globals while it runs
 
 
 class Mark:
@@ -67,7 +68,7 @@ class Executor:
         return self.backend == "cpu"
 
     @property
-    def place(self) -> str:
+    def place(self) -> Hashable:
         """Where arrays are: those of one executor can be used by all that have the same."""
         return self.backend
 
@@ -164,7 +165,8 @@ class Executor:
         """Run a kernel for every index from 0 to `count`."""
         from gpucodec_kernels.target import launch
 
-        launch(self.backend, kernel, count, *arguments)
+        with _one_at_a_time if self.backend == "simulator" else nullcontext():
+            launch(self.backend, kernel, count, *arguments)
 
 
 def _mapped(num_bytes: int) -> mmap.mmap:

@@ -44,4 +44,4 @@ def _groups(where: Executor, plan: DecodingPlan, num_frames: int) -> tuple[Any, 
 
     columns = plan.blocks.reshape(-1, 8)
     order, groups = decode.group_codeblocks(columns[:, 1], columns[:, 2], num_frames)
-    return where.upload(order), where.upload(groups)
+    return where.constant(order), where.constant(groups)

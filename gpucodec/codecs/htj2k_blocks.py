@@ -19,7 +19,7 @@ def _codes(where: Executor) -> Any:
     """Return the table of codewords, where kernels run."""
     from gpucodec_kernels.ht.tables import cxt_vlc_codes
 
-    return where.upload(cxt_vlc_codes())
+    return where.constant(cxt_vlc_codes())
 
 
 class HtBlockCoder(BlockCoder):

@@ -37,10 +37,12 @@ _ALL_LAYERS = 65535
 class Uploader(Protocol):
     """What copies arrays to where kernels run, such as `gpucodec.backends.Executor`."""
 
-    backend: str
+    @property
+    def place(self) -> Hashable:
+        """Where that is."""
 
-    def upload(self, array: npt.NDArray[Any]) -> Any:
-        """Return an array's contents where kernels run."""
+    def constant(self, array: npt.NDArray[Any]) -> Any:
+        """Return an array's contents where kernels run, for all threads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ class DecodingPlan:
 
     def uploaded(self, where: Uploader, name: str, arrays: tuple[npt.NDArray[Any], ...]) -> tuple[Any, ...]:
         """Return arrays of the plan where kernels run; they are copied there once."""
-        kept: tuple[Any, ...] = self.kept((where.backend, name), lambda: tuple(map(where.upload, arrays)))
+        kept: tuple[Any, ...] = self.kept((where.place, name), lambda: tuple(map(where.constant, arrays)))
         return kept
 
     def kept(self, key: Hashable, make: Callable[[], Any]) -> Any:

@@ -125,10 +125,10 @@ class Inverse:
         return self._launches[cut_for]
 
     def _upload(self, where: Any, cut_for: int) -> list[tuple[Any, Any]]:
-        key = (where.backend, cut_for)
+        key = (where.place, cut_for)
         if key not in self._uploaded:
             self._uploaded[key] = [
-                (where.upload(launch.items.reshape(-1)), where.upload(launch.step.scales))
+                (where.constant(launch.items.reshape(-1)), where.constant(launch.step.scales))
                 for launch in self._cut(cut_for)
             ]
         return self._uploaded[key]

@@ -1,4 +1,4 @@
-"""Arrays of the stand-in: a class of their own, whose work is put off and which never turn into NumPy's by themselves."""
+"""Arrays of the stand-in: a class of their own, whose work is put off, and which never turn into NumPy's alone."""
 
 from __future__ import annotations
 

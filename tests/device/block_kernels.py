@@ -1,4 +1,4 @@
-"""Kernels of blocks of threads, compiled for the CPU: a thread of the system for each of a block, and a true barrier."""
+"""Kernels of blocks of threads, compiled for the CPU: a thread of the system for each of theirs, and a barrier."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 from gpucodec_kernels import target
+from gpucodec_kernels.sources import fingerprint
 
 _ENTRY = """
-def {name}(blocks, thread, shared, {arguments}):
-    for block in range(blocks):
-        body(int32(block), int32(thread), shared, {arguments})
+def {name}(blocks_, thread_, shared_, {arguments}):
+    for block_ in range(blocks_):
+        body(int32(block_), int32(thread_), shared_, {arguments})
         synchronize()
 """
 
@@ -54,22 +55,36 @@ def _synchronize() -> Any:
 
 
 @cache
-def _compiled(what: target.BlockKernel) -> Any:
+def _compiled(what: target.Kernel, *without: target.DeviceFunction) -> Any:
+    """Compile a kernel; some functions without the instructions that the CPU has in their place."""
     import numba
 
-    synchronize = _synchronize()
+    in_blocks = isinstance(what, target.BlockKernel)
+    names = {"synchronize": _synchronize()} if in_blocks else {}
 
     def compile_function(function: Any, inline: bool) -> Any:
         return numba.njit(nogil=True, forceinline=inline)(function)
 
-    done = {target.synchronize: synchronize}
-    body = compile_function(target._specialise(what.python, "cpu", compile_function, done), False)
-    name = f"blocks_{what.__name__}_{target._sources_fingerprint(what.python.__module__)}"
-    function = target._entry_function(what, _ENTRY, name, {"body": body, "synchronize": synchronize})
-    shared = numba.types.Array(getattr(numba.types, what.shared_type), 1, "C")
+    done = {target.synchronize: names["synchronize"]} if in_blocks else {}
+    for function in without:
+        plain = target._specialise(function.python, "cpu", compile_function, done)
+        done[function] = compile_function(plain, function.inline)
+    names["body"] = compile_function(target._specialise(what.python, "cpu", compile_function, done), False)
+    name = f"gpu_{what.__name__}_{fingerprint(what.python.__module__)}"
+    function = target._entry_function(what, _ENTRY if in_blocks else target._CPU_LOOP, name, names)
+    types = [numba.types.int64, numba.types.int64]
+    if in_blocks:
+        types.append(numba.types.Array(getattr(numba.types, what.shared_type), 1, "C"))
     entry = numba.njit(nogil=True, cache=True)(function)
-    entry.compile(numba.types.void(numba.types.int64, numba.types.int64, shared, *what.argument_types))
+    entry.compile(numba.types.void(*types, *what.argument_types))
     return entry
+
+
+def run_plain(
+    what: target.Kernel, without: tuple[target.DeviceFunction, ...], count: int, arguments: tuple[Any, ...]
+) -> None:
+    """Run a kernel with some plain functions that do something else than the CPU's instructions in their place."""
+    _compiled(what, *without)(0, count, *arguments)
 
 
 @cache

@@ -11,7 +11,7 @@ from gpucodec_kernels import target
 
 from gpucodec import backends
 from gpucodec.driver import Driver, Gpu
-from tests.device import current, cupy_stand_in, launching
+from tests.device import cupy_stand_in, current, launching
 from tests.device.machine import Machine
 
 

@@ -1,7 +1,7 @@
 """GPUs that are not there: streams that put work off, memory that is poisoned when it is freed, and failures on demand.
 
-All work of a stream is done in order, but when is the schedule's choice: what a real GPU may do early or late is done as
-early or as late as the schedule likes, so that a missing wait shows as wrong values. Freed memory goes back to the
+All work of a stream is done in order, but when is the schedule's choice: what a real GPU may do early or late is done
+as early or as late as the schedule likes, so that a missing wait shows as wrong values. Freed memory goes back to the
 stream it was allocated on, is overwritten there when that stream gets to it, and is given out again at once.
 """
 
@@ -67,7 +67,9 @@ class Block:
 
     def __init__(self, device: Device, pointer: int, size: int, stream: Stream) -> None:
         self.device, self.ptr, self.stream = device, pointer, stream
-        self.buffer = np.full(size, POISON, np.uint8)
+        memory = np.full(size + _UNIT, POISON, np.uint8)
+        begin = -memory.ctypes.data % _UNIT
+        self.buffer = memory[begin : begin + size]
 
 
 class Device:

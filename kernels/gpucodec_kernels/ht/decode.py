@@ -312,11 +312,11 @@ def _decode_by_threads(where: Any, order: Any, source: Any, coefficients: Any, s
         where.launch(decode_samples_of_codeblocks, len(jobs), jobs, *source, quads, coefficients, status)
 
 
-_tables: dict[str, Any] = {}
+_tables: dict[Any, Any] = {}
 
 
 def _uploaded_tables(where: Any) -> Any:
-    found = _tables.get(where.backend)
+    found = _tables.get(where.place)
     if found is None:
-        found = _tables[where.backend] = where.upload(decode_tables())
+        found = _tables[where.place] = where.constant(decode_tables())
     return found
