@@ -117,8 +117,8 @@ def _blocks(lines: Sequence[str]) -> list[Block]:
     blocks = [Block("")]
     tables: dict[str, list[str]] = {}
     falls_through = True
-    for line in lines:
-        text = line
+    for statement in " ".join(lines).split(";"):
+        text = statement.lstrip(" {}").rstrip()
         while found := _LABEL.match(text):
             label, text = found.groups()
             if text.startswith(".branchtargets"):
@@ -243,26 +243,26 @@ def inner_arithmetic(ptx: str) -> Arithmetic:
 
 
 def _address_registers(blocks: Sequence[Block]) -> set[str]:
-    """Return the registers of which nothing becomes but addresses."""
-    uses: dict[str, list[Instruction | None]] = {}
+    """Return the registers of which addresses are made, and nothing else."""
+    direct: set[str] = set()
+    uses: dict[str, list[Instruction]] = {}
     for instruction in _all(blocks):
-        for register in instruction.addresses:
-            uses.setdefault(register, []).append(None)
+        direct.update(instruction.addresses)
         for register in instruction.reads:
             uses.setdefault(register, []).append(instruction)
-    found = {register for register in uses if register.startswith("%rd")}
-    changed = True
-    while changed:
-        wrong = {
-            register
-            for register in found
-            if any(
-                use is not None and (use.name not in _CARRIES or not use.sets or not all(s in found for s in use.sets))
-                for use in uses[register]
-            )
-        }
-        changed = bool(wrong)
-        found -= wrong
+    # First those that may be: nothing else is made of them. Then those of them of which an address is made.
+    possible = {register for register in direct.union(uses) if register.startswith("%rd")}
+    while wrong := {
+        register
+        for register in possible
+        if any(use.name not in _CARRIES or not possible.issuperset(use.sets or "-") for use in uses.get(register, ()))
+    }:
+        possible -= wrong
+    found = direct & possible
+    while more := {
+        register for register in possible - found if any(found.intersection(use.sets) for use in uses.get(register, ()))
+    }:
+        found |= more
     return found
 
 

@@ -60,7 +60,7 @@ class Moved:
     @property
     def ratio(self) -> float:
         """How many times the least is moved."""
-        return self.moved / self.least if self.least else float(self.moved > 0)
+        return self.moved / max(1, self.least)
 
     def per_sample(self) -> dict[str, float]:
         """Return bytes a sample, rounded as they are printed."""
