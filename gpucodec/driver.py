@@ -99,9 +99,7 @@ def ask_driver(load: Callable[[], Any] = load_driver) -> Driver:
     try:
         library = load()
     except OSError as error:
-        text = str(error)
-        missing = "cannot open shared object" in text or "not find" in text or "image not found" in text
-        return Driver("" if missing else _LIBRARY, text, has_nodes)
+        return Driver("" if _is_missing(str(error)) else _LIBRARY, str(error), has_nodes)
     version, count = c_int(), c_int()
     try:
         status = library.cuDriverGetVersion(byref(version)) or library.cuInit(0)
@@ -110,6 +108,12 @@ def ask_driver(load: Callable[[], Any] = load_driver) -> Driver:
     except AttributeError as error:  # a library that has not even these calls
         return Driver(_LIBRARY, str(error), has_nodes)
     return Driver(_LIBRARY, "", has_nodes, version.value, status, gpus)
+
+
+def _is_missing(message: str) -> bool:
+    """Whether it is the library itself that was not found, and nothing that it needs."""
+    words = ("no such file", "could not find module", "image not found")
+    return _LIBRARY in message and any(word in message.lower() for word in words)
 
 
 def _gpu(library: Any, number: int) -> Gpu:

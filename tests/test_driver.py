@@ -50,14 +50,31 @@ def test_a_driver_that_fails_is_asked_no_more() -> None:
     assert (found.version, found.status, found.gpus) == (12040, 999, ())
 
 
-def test_no_library_is_no_driver() -> None:
+@pytest.mark.parametrize(
+    ("library", "message"),
+    [
+        ("libcuda.so.1", "libcuda.so.1: cannot open shared object file: No such file or directory"),
+        ("libcuda.so.1", "Error loading shared library libcuda.so.1: No such file or directory"),
+        ("libcuda.so.1", "dlopen(libcuda.so.1, 0x0006): tried: 'libcuda.so.1' (no such file), '/usr/lib/libcuda.so.1'"),
+        ("nvcuda.dll", "Could not find module 'nvcuda.dll' (or one of its dependencies)."),
+    ],
+)
+def test_no_library_is_no_driver(monkeypatch: pytest.MonkeyPatch, library: str, message: str) -> None:
     def load():
-        raise OSError("libcuda.so.1: cannot open shared object file: No such file or directory")
+        raise OSError(message)
 
+    monkeypatch.setattr(driver, "_LIBRARY", library)
     assert ask_driver(load).library == ""
 
 
-@pytest.mark.parametrize("error", [OSError("libcuda.so.1: file too short"), AttributeError("cuInit")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError("libcuda.so.1: file too short"),
+        OSError("libnvidia-ptx.so.1: cannot open shared object file: No such file or directory"),
+        AttributeError("cuInit"),
+    ],
+)
 def test_a_library_that_is_no_driver_is_told(error: Exception) -> None:
     def load():
         if isinstance(error, OSError):

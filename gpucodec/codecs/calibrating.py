@@ -106,48 +106,48 @@ def calibrate(
     """
     contests = list(_contests(backends, families))
     left, found = seconds, []
-    for number, (uid, device, encoding) in enumerate(contests):
-        said(f"{device.backend} {_family(uid)} {'encode' if encoding else 'decode'}")
-        begin = clock()
-        found.append(_held(uid, device, encoding, sizes, clock, left / (len(contests) - number)))
-        left = max(0.0, left - (clock() - begin))
+    for number, contest in enumerate(contests):
+        said(contest.name)
+        result, took = _held(contest, sizes, clock, left / (len(contests) - number))
+        found.append(result)
+        left = max(0.0, left - took)
     return found
 
 
-def _contests(backends: Sequence[str], families: Sequence[str]) -> Iterator[tuple[str, Codec, bool]]:
+def _contests(backends: Sequence[str], families: Sequence[str]) -> Iterator[_Contest]:
     for family, uid in _UIDS.items():
         for codec in codecs_for(uid):
             if codec.backend in backends and (not families or family in families):
-                yield uid, codec, True
-                yield uid, codec, False
-
-
-def _family(uid: str) -> str:
-    return next(family.value for family, each in _UIDS.items() if each == uid)
+                yield from (_Contest(family.value, uid, codec, encoding) for encoding in (True, False))
 
 
 def _held(
-    uid: str, device: Codec, encoding: bool, sizes: Sequence[int], clock: Callable[[], float], seconds: float
-) -> Measured:
-    """Hold one contest; what goes wrong there is in the way of no other."""
-    contest = _Contest(uid, device, encoding)
+    contest: _Contest, sizes: Sequence[int], clock: Callable[[], float], seconds: float
+) -> tuple[Measured, float]:
+    """Hold one contest, and tell what it took after its kernels were compiled; what goes wrong stops no other."""
+    begin = clock()
     try:
         contest.check(sizes[0])
+        begin = clock()
         crossing = find_crossing(contest.race, sizes, clock=clock, seconds=seconds)
     except KernelCompilationError as error:
-        refuse(device, encoding, error, "auto")
-        return Measured(device.backend, _family(uid), encoding, problem=str(error))
+        refuse(contest.device, contest.encoding, error, "auto")
+        return contest.measured(problem=str(error)), clock() - begin
     except GpucodecError as error:
-        return Measured(device.backend, _family(uid), encoding, problem=str(error))
-    return Measured(device.backend, _family(uid), encoding, crossing)
+        return contest.measured(problem=str(error)), clock() - begin
+    return contest.measured(crossing), clock() - begin
 
 
 class _Contest:
     """The same work for the CPU's codec and the device's."""
 
-    def __init__(self, uid: str, device: Codec, encoding: bool) -> None:
-        self.uid, self.device, self.encoding = uid, device, encoding
+    def __init__(self, family: str, uid: str, device: Codec, encoding: bool) -> None:
+        self.family, self.uid, self.device, self.encoding = family, uid, device, encoding
+        self.name = key(device.backend, family, encoding)
         self.cpu = next(codec for codec in codecs_for(uid) if codec.backend == "cpu")
+
+    def measured(self, crossing: Crossing | None = None, problem: str = "") -> Measured:
+        return Measured(self.device.backend, self.family, self.encoding, crossing, problem)
 
     def check(self, num_bytes: int) -> None:
         """Let the device do a small batch once, and look at what it made of it: what is wrong is not fast.

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from gpucodec.errors import DeviceMemoryError
+
 __all__ = ["Crossing", "Point", "Race", "crossing_of", "find_crossing"]
 
 _FEWEST_ROUNDS, _MOST_ROUNDS = 3, 15
@@ -71,7 +73,8 @@ def find_crossing(race: Race, sizes: Iterable[int], *, clock: Callable[[], float
     clock : callable
         Returns seconds.
     seconds : float
-        How long it may take, about; the time that is left is asked before each size.
+        How long it may take, about; the time that is left is asked before each size. What does not fit in the
+        device's memory is left out, too.
     """
     points: list[Point] = []
     begin = last = clock()
@@ -82,7 +85,10 @@ def find_crossing(race: Race, sizes: Iterable[int], *, clock: Callable[[], float
         if len(points) > 1 and clock() - begin + took * growth > seconds:
             return crossing_of(points, complete=False)
         last = clock()
-        points.append(_measured(num_bytes, *race(num_bytes), clock))
+        try:
+            points.append(_measured(num_bytes, *race(num_bytes), clock))
+        except DeviceMemoryError:
+            return crossing_of(points, complete=False)
         if _is_settled(points):
             break
     return crossing_of(points, complete=True)
@@ -120,7 +126,7 @@ def crossing_of(points: Sequence[Point], *, complete: bool) -> Crossing:
     points : sequence of Point
         What was measured, of growing size.
     complete : bool
-        Whether larger sizes were not left out for want of time.
+        Whether larger sizes were not left out for want of time or memory.
     """
     losses = [index for index, point in enumerate(points) if point.gain < 1]
     if not points:

@@ -91,6 +91,25 @@ def test_time_is_shared_among_what_is_left(device: Device) -> None:
     assert all(2 <= len(each.crossing.points) < 6 for each in found)
 
 
+def test_what_must_be_compiled_takes_no_time_from_the_others(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, shares = 0.0, []
+
+    def compile_first(contest, num_bytes) -> None:
+        nonlocal now
+        now += 1000.0
+
+    def measure(race, sizes, *, clock, seconds):
+        nonlocal now
+        now += 5.0
+        shares.append(seconds)
+        return Crossing(0, True, ())
+
+    monkeypatch.setattr(calibrating._Contest, "check", compile_first)
+    monkeypatch.setattr(calibrating, "find_crossing", measure)
+    calibrate(["cuda"], seconds=60.0, clock=lambda: now)
+    assert shares == [30.0, 55.0]
+
+
 @pytest.mark.parametrize("num_bytes", [128, 4096, 524_288, 2_097_152])
 def test_batches_have_about_the_bytes_that_are_asked_for(num_bytes: int) -> None:
     batch = calibrating._frames(num_bytes)

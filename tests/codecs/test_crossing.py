@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from gpucodec.codecs.crossing import Point, crossing_of, find_crossing
+from gpucodec.errors import DeviceMemoryError
 
 SIZES = [4096 << step for step in range(15)]
 
@@ -102,6 +103,17 @@ def test_each_side_counts_by_its_best_round() -> None:
     bench = Bench(lambda _: next(times), lambda _: next(times))
     found = find_crossing(bench.race, [100], clock=bench.clock, seconds=60)
     assert found.points == (Point(100, 3.0, 1.0),)
+
+
+@pytest.mark.parametrize(("device", "num_bytes", "is_clear"), [(0.9, 0, True), (1.1, None, False)])
+def test_what_does_not_fit_ends_it(device: float, num_bytes: int | None, is_clear: bool) -> None:
+    def limited(size: int) -> float:
+        if size > 100_000:
+            raise DeviceMemoryError("GPU 0 has not the memory")
+        return device
+
+    found = Bench(lambda _: 1.0, limited).find()
+    assert (found.num_bytes, found.is_clear, len(found.points)) == (num_bytes, is_clear, 5)
 
 
 def test_nothing_measured_is_nothing_known() -> None:
