@@ -16,8 +16,8 @@ DEFAULT_MAX_MEMORY = 256 << 20
 # process sees in shared memory, its result there, the codestreams, and while verifying a second set of samples.
 _WORKING_BYTES_PER_BYTE = 6
 
-# With three batches on their way, one is read meanwhile, with its own samples twice over, and one is written.
-_OVERLAPPING_BYTES_PER_BYTE = 12
+# With three batches on their way it is so much of one of them: measured, like the above, by what a process takes.
+_OVERLAPPING_BYTES_PER_BYTE = 20
 
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?", re.IGNORECASE)

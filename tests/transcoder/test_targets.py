@@ -77,6 +77,6 @@ def test_what_is_no_size(text: str) -> None:
 def test_a_batch_fits_in_the_memory_but_is_never_empty() -> None:
     spec = FrameSpec(rows=100, columns=100, bits_allocated=16, bits_stored=16)
     assert plan_batches(spec, 10, 10 * 6 * 20_000) == Batches(10, overlap=False)  # the whole file
-    assert plan_batches(spec, 11, 10 * 6 * 20_000) == Batches(5, overlap=True)
+    assert plan_batches(spec, 11, 10 * 6 * 20_000) == Batches(3, overlap=True)
     assert plan_batches(spec, 11, 6 * 20_000) == Batches(1, overlap=False)  # three do not fit
     assert plan_batches(spec, 11, 1) == Batches(1, overlap=False)
