@@ -18,10 +18,10 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from gpucodec.backends import Executor, Mark, executors
 from gpucodec.codecs.base import Codec, DecodeRequest, EncodeRequest
-from gpucodec.codecs.dispatch import Choice, carry_out, choose, refuse
+from gpucodec.codecs.dispatch import Choice, choose, refuse
 from gpucodec.errors import DeviceError, DeviceWarning, KernelCompilationError
 from gpucodec.frames import FrameBatch
-from gpucodec.pipeline import AHEAD, run_pipeline
+from gpucodec.pipeline import AHEAD, PipelineStoppedError, run_pipeline
 
 __all__ = ["CodestreamBatch", "Decoding", "Encoding", "Portion", "Running", "part_of", "portions_of"]
 
@@ -76,6 +76,9 @@ def portions_of(whole: Any, job: Running[Any, Any, Any]) -> Iterator[Any]:
     begin = 0
     while begin < len(whole):
         end = min(begin + job.batch_frames, len(whole))
+        if end - begin == len(whole):
+            yield whole
+            return
         yield part_of(whole, begin, end)
         begin = end
 
@@ -128,7 +131,7 @@ class Running(ABC, Generic[Request, Given, Made]):
     ) -> None:
         self.request: Request = request
         self.backend = backend
-        choice = choose(request, backend)
+        self._choice = choice = choose(request, backend)
         self.on_device = choice.codec.backend in _ON_DEVICE
         found = executors(choice.codec.backend if self.on_device else "cpu")
         self.workers = [where for where in found if device in (None, where.device)] or list(found[:1])
@@ -177,6 +180,9 @@ class Running(ABC, Generic[Request, Given, Made]):
                 made, begun = self._store(where, begun)
                 return conclude(made, begun.choice, begun.loaded.companion)
 
+        if not threads and not self.on_device:  # nothing that could be split or left out
+            host = self.workers[0]
+            return _one_by_one(portions, lambda portion: store(host, compute(host, load(host, portion))), stop)
         return run_pipeline(
             portions, load, compute, store, workers=self.workers, split=self._split, stop=stop,
             on_failure=self._tell, threads=threads,
@@ -190,13 +196,18 @@ class Running(ABC, Generic[Request, Given, Made]):
 
     def _compute(self, where: Executor, loaded: _Loaded[Given]) -> _Begun[Given, Made]:
         where.follow(loaded.mark)
-
-        def begin(choice: Choice) -> tuple[Callable[[], Made], Choice]:
+        while True:
+            choice = self._choice if self._is_usual(loaded.given) else choose(self._asked(loaded.given), self.backend)
             given = loaded.there if choice.codec.backend in _ON_DEVICE else loaded.given
-            return self._begin(choice.codec, given), choice
+            try:
+                return _Begun(self._begin(choice.codec, given), choice, loaded, where.mark())
+            except KernelCompilationError as error:
+                self._refuse(choice, error)
 
-        finish, choice = carry_out(self._asked(loaded.given), self.backend, begin)
-        return _Begun(finish, choice, loaded, where.mark())
+    def _refuse(self, choice: Choice, error: KernelCompilationError) -> None:
+        """Go on with the next codec, if the caller left the choice to us."""
+        refuse(choice.codec, isinstance(self.request, EncodeRequest), error, self.backend)
+        self._choice = choose(self.request, self.backend)
 
     def _store(self, where: Executor, begun: _Begun[Given, Made]) -> tuple[Made, _Begun[Given, Made]]:
         while True:
@@ -204,7 +215,7 @@ class Running(ABC, Generic[Request, Given, Made]):
             try:
                 return begun.finish(), begun
             except KernelCompilationError as error:
-                refuse(begun.choice.codec, isinstance(self.request, EncodeRequest), error, self.backend)
+                self._refuse(begun.choice, error)
             begun = self._compute(where, begun.loaded)
 
     def _split(self, portion: Portion) -> list[Any]:
@@ -222,9 +233,13 @@ class Running(ABC, Generic[Request, Given, Made]):
             stacklevel=2,
         )
 
-    @abstractmethod
-    def _asked(self, given: Given) -> Request:
+    def _is_usual(self, given: Given) -> bool:  # noqa: ARG002
+        """Whether the codec of the whole job does a batch, whatever is in it."""
+        return True
+
+    def _asked(self, given: Given) -> Request:  # noqa: ARG002
         """Return the request that decides which codec does a batch."""
+        return self.request
 
     @abstractmethod
     def _copied_in(self, where: Executor, given: Given) -> Given:
@@ -242,10 +257,6 @@ class Encoding(Running[EncodeRequest, FrameBatch, list[bytes]]):
         """Let the work begin after what the calling thread's stream was asked for: it made the frames."""
         self._ready = self.workers[0].mark()
 
-    def _asked(self, given: FrameBatch) -> EncodeRequest:  # noqa: ARG002 - all batches are alike
-        request: EncodeRequest = self.request
-        return request
-
     def _copied_in(self, where: Executor, given: FrameBatch) -> FrameBatch:
         return dataclasses.replace(given, frames=where.upload(given.frames))
 
@@ -257,6 +268,9 @@ class Encoding(Running[EncodeRequest, FrameBatch, list[bytes]]):
 
 class Decoding(Running[DecodeRequest, CodestreamBatch, FrameBatch]):
     """Codestreams to frames, as the codestreams hold them."""
+
+    def _is_usual(self, given: CodestreamBatch) -> bool:
+        return given.codestreams is self.request.codestreams  # otherwise there may be something unusual in them
 
     def _asked(self, given: CodestreamBatch) -> DecodeRequest:
         return dataclasses.replace(self.request, codestreams=given.codestreams, first_frame=given.first_frame)
@@ -275,3 +289,12 @@ def _fitting(workers: Sequence[Executor], codec: Codec, request: EncodeRequest |
     if not free:
         return 1 << 30
     return max(1, min(free) // AHEAD // max(1, codec.device_bytes(request)))
+
+
+def _one_by_one(
+    portions: Iterable[Portion], code: Callable[[Portion], Result], stop: threading.Event | None
+) -> Iterator[Result]:
+    for portion in portions:
+        if stop is not None and stop.is_set():
+            raise PipelineStoppedError("Interrupted")
+        yield code(portion)
