@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test lint test-cpu test-simulator test-images bounds fuzz bench bench-codecs kernel-report clean
+.PHONY: demo test lint test-cpu test-simulator test-images bounds fuzz bench bench-codecs kernel-report gpu-day clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -62,6 +62,12 @@ bench-codecs: $(VENV)/.installed-test
 
 kernel-report: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks.kernel_report
+
+# The first hour on a GPU; CUDA=12 for drivers of that version, GPU_DAY for other options, such as --resume.
+CUDA ?= 13
+gpu-day: $(VENV)/.installed-test
+	$(BIN)/python -m pip install --quiet --editable ".[cuda$(CUDA)]"
+	$(BIN)/python -m benchmarks.gpu_day --out build/gpu-day $(GPU_DAY)
 
 clean:
 	rm -rf build dist $(VENV)
