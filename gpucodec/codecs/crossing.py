@@ -13,6 +13,7 @@ __all__ = ["Crossing", "Point", "Race", "crossing_of", "find_crossing"]
 _FEWEST_ROUNDS, _MOST_ROUNDS = 3, 15
 _LEAST_SECONDS = 0.02  # a round that is shorter than that is repeated
 _CLEAR = 1.5  # times as fast
+_IN_A_ROW = 3  # sizes
 _STILL = 1.1  # times better is no better any more
 
 Work = Callable[[], object]
@@ -111,7 +112,7 @@ def _measured(num_bytes: int, cpu: Work, device: Work, clock: Callable[[], float
 
 def _is_settled(points: Sequence[Point]) -> bool:
     """Whether larger batches will tell nothing new."""
-    if len(points) > 1 and all(point.gain >= _CLEAR for point in points[-2:]):
+    if len(points) >= _IN_A_ROW and all(point.gain >= _CLEAR for point in points[-_IN_A_ROW:]):
         return True
     last = points[-4:]
     behind = len(last) == 4 and all(point.gain <= 1 / _CLEAR for point in last)
