@@ -162,6 +162,7 @@ class BlockCoder:
         self.pass_lengths = where.empty(all_passes if planned.with_pass_lengths else 1, np.int32)
         self.distortions = where.empty(all_passes if planned.with_distortion else 1, np.float64)
         self.ranks = where.empty(all_passes if planned.with_distortion else 1, np.int32)
+        self._slots: Any = None
         self.pruning = self._pruning()
         self.left_out = np.zeros(self.count if self.pruning else 0)
 
@@ -241,18 +242,26 @@ class BlockCoder:
         return bool((status == self.kernels().STATUS_OVERFLOW).any())
 
     def launch(self, first: int, count: int) -> None:
-        """Launch the kernel for some codeblocks."""
-        from gpucodec_kernels.target import get_num_threads
-
-        where, planned, encode = self.where, self.planned, self.kernels()
-        lanes = min(count, _LANES_PER_THREAD * get_num_threads()) if where.on_host else -(-count // 2)
-        words, symbols = encode.scratch_words(*self.largest), encode.scratch_symbols(*self.largest)
+        """Launch the kernels for some codeblocks."""
+        planned, encode = self.planned, self.kernels()
         flags = encode.FLAG_DISTORTION * planned.with_distortion | encode.FLAG_PASS_LENGTHS * planned.with_pass_lengths
         if not planned.fraction_bits:
             flags |= encode.FLAG_REVERSIBLE
         if not planned.with_rest:
             # OpenJPEG's estimates find OpenJPEG's cuts; a squared error that is to be reached needs better ones.
             flags |= encode.FLAG_ESTIMATE
+        if self.where.on_host:
+            self._launch_lanes(first, count, flags)
+        else:
+            self._launch_apart(first, count, flags)
+
+    def _launch_lanes(self, first: int, count: int, flags: int) -> None:
+        """Launch the one kernel of processors: what a lane needs is used again and again, and stays in the cache."""
+        from gpucodec_kernels.target import get_num_threads
+
+        where, planned, encode = self.where, self.planned, self.kernels()
+        lanes = min(count, _LANES_PER_THREAD * get_num_threads())
+        words, symbols = encode.scratch_words(*self.largest), encode.scratch_symbols(*self.largest)
         rows, columns = self.shape
         where.launch(
             encode.encode_codeblocks, lanes, lanes, first, count, self.planes, rows * columns, columns, self.table,
@@ -261,6 +270,27 @@ class BlockCoder:
             where.scratch("block_symbols", lanes * symbols, np.uint8), symbols,
             self.slots(count), self.slot_bytes, self.max_passes, self.lengths, self.zeros, self.passes,
             self.pass_lengths, self.distortions, self.status,
+        )  # fmt: skip
+
+    def _launch_apart(self, first: int, count: int, flags: int) -> None:
+        """Launch the two kernels of GPUs: all codeblocks' symbols, then all their bytes."""
+        from gpucodec_kernels.ebcot import encode_apart
+
+        where, planned = self.where, self.planned
+        words, symbols = encode_apart.scratch_words(*self.largest), encode_apart.scratch_symbols(*self.largest)
+        rows, columns = self.shape
+        between = (
+            where.scratch("block_words", count * words, np.uint64), words,
+            where.scratch("block_symbols", count * symbols, np.uint8), symbols,
+        )  # fmt: skip
+        where.launch(
+            encode_apart.model_codeblocks, count, first, self.planes, rows * columns, columns, self.table, self.weights,
+            self.num_blocks, planned.fraction_bits, planned.style, flags, *between, self.max_passes, self.lengths,
+            self.zeros, self.passes, self.distortions, self.status,
+        )  # fmt: skip
+        where.launch(
+            encode_apart.code_codeblocks, count, first, planned.style, flags, *between, self.slots(count),
+            self.slot_bytes, self.max_passes, self.lengths, self.pass_lengths, self.status,
         )  # fmt: skip
 
     def slots(self, count: int) -> Any:

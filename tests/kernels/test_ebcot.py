@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from gpucodec_kernels.ebcot import encode
+from gpucodec_kernels.ebcot import encode, encode_apart
 from gpucodec_kernels.ebcot.encode import STYLE_BYPASS, STYLE_PREDICTABLE, STYLE_TERMINATE, encode_codeblocks
 from gpucodec_kernels.target import simulator_enabled
 from hypothesis import given, settings
@@ -48,8 +48,9 @@ def code(
     lanes: int = 2,
     slot_bytes: int | None = None,
     weight: float = 1.0,
+    apart: bool | None = None,
 ) -> Coded:
-    """Code the codeblocks of int32 planes; bytes behind the last slot must stay."""
+    """Code the codeblocks of int32 planes, `apart` as GPUs do; bytes behind the last slot must stay."""
     count, rows, columns = planes.shape
     jobs, bitplanes = count * len(blocks), int(blocks[:, 5].max())
     shape = (int(blocks[:, 2].max()), int(blocks[:, 3].max()), bitplanes)
@@ -60,13 +61,28 @@ def code(
     lengths, zeros, passes, status = (where.empty(jobs, np.int32) for _ in range(4))
     pass_lengths, distortions = where.empty(jobs * max_passes, np.int32), where.empty(jobs * max_passes, np.float64)
     flags = encode.FLAG_DISTORTION | encode.FLAG_PASS_LENGTHS | (encode.FLAG_REVERSIBLE if reversible else 0)
-    where.launch(
-        encode_codeblocks, lanes, lanes, 0, jobs, where.upload(np.ascontiguousarray(planes, np.int32).reshape(-1)),
-        rows * columns, columns, where.upload(np.ascontiguousarray(blocks, np.int32).reshape(-1)),
-        where.upload(np.full(len(blocks), weight)), len(blocks), fractional_bits, style, flags,
-        where.empty(lanes * words, np.uint64), words, where.empty(lanes * symbols, np.uint8), symbols, slots,
-        slot_bytes, max_passes, lengths, zeros, passes, pass_lengths, distortions, status,
+    source = (
+        where.upload(np.ascontiguousarray(planes, np.int32).reshape(-1)), rows * columns, columns,
+        where.upload(np.ascontiguousarray(blocks, np.int32).reshape(-1)), where.upload(np.full(len(blocks), weight)),
+        len(blocks), fractional_bits, style, flags,
     )  # fmt: skip
+    if not where.on_host if apart is None else apart:
+        words, symbols = encode_apart.scratch_words(*shape, fractional_bits), encode_apart.scratch_symbols(*shape)
+        between = (where.empty(jobs * words, np.uint64), words, where.empty(jobs * symbols, np.uint8), symbols)
+        where.launch(
+            encode_apart.model_codeblocks, jobs, 0, *source, *between, max_passes, lengths, zeros, passes, distortions,
+            status,
+        )  # fmt: skip
+        where.launch(
+            encode_apart.code_codeblocks, jobs, 0, style, flags, *between, slots, slot_bytes, max_passes, lengths,
+            pass_lengths, status,
+        )  # fmt: skip
+    else:
+        where.launch(
+            encode_codeblocks, lanes, lanes, 0, jobs, *source, where.empty(lanes * words, np.uint64), words,
+            where.empty(lanes * symbols, np.uint8), symbols, slots, slot_bytes, max_passes, lengths, zeros, passes,
+            pass_lengths, distortions, status,
+        )  # fmt: skip
     written = where.download(slots)
     assert (written[jobs * slot_bytes :] == GUARD).all()
     arrays = [where.download(array) for array in (lengths, zeros, passes, pass_lengths, distortions, status)]
@@ -124,6 +140,23 @@ def test_codeblocks_are_openjpeg_s_byte_for_byte(where: Executor, kind: str, row
         assert ours.data(job) == block.data
         if block.num_passes:
             assert ours.zero_bitplanes[job] == block.num_zero_bitplanes
+
+
+@on_the_cpu_alone
+@pytest.mark.parametrize("style", [0, STYLE_BYPASS | STYLE_TERMINATE, 63])
+def test_gpus_kernels_write_the_same(where: Executor, style: int) -> None:
+    random = np.random.default_rng(11)
+    sparse = random.integers(-3000, 3000, (2, 40, 70)) * (random.random((2, 40, 70)) < 0.3)
+    blocks = np.array([[0, 0, 32, 40, 0, 16], [32, 0, 32, 16, 1, 16], [32, 16, 38, 24, 3, 15], [64, 0, 6, 16, 2, 14]])
+    options = {"style": style, "fractional_bits": 3, "reversible": False}
+    one, other = (code(where, sparse.astype(np.int32), blocks, apart=apart, **options) for apart in (False, True))
+    assert not one.status.any()
+    for name in ("lengths", "zero_bitplanes", "num_passes", "status"):
+        np.testing.assert_array_equal(getattr(other, name), getattr(one, name))
+    for job, passes in enumerate(one.num_passes):
+        assert other.data(job) == one.data(job)
+        np.testing.assert_array_equal(other.pass_lengths[job, :passes], one.pass_lengths[job, :passes])
+        np.testing.assert_array_equal(other.pass_distortions[job, :passes], one.pass_distortions[job, :passes])
 
 
 SHAPES = [(64, 64), (13, 37), (1, 1), (4, 1024), (1024, 4), (7, 16), (5, 65)]

@@ -2,7 +2,7 @@
 
 One index is a lane. It encodes the codeblocks `lane`, `lane` + `lanes` ... of a launch, two at a time so that the MQ
 coder can take turns between them; as soon as one is done the next takes its place. What a lane needs beside its input
-and output stays in the cache, however many codeblocks there are.
+and output stays in the cache, however many codeblocks there are. GPUs have kernels of their own, in `encode_apart`.
 
 Arrays
     coefficients      int32, all planes; of a magnitude the lowest `fractional_bits` bits are not coded
@@ -191,7 +191,8 @@ def finish_job(number, job, slot, out, max_passes, style, flags, lengths, pass_l
 @kernel(
     "int32, int64, int32, int32[::1], int64, int64, int32[::1], float64[::1], int32, int32, int32, int32, uint64[::1], "
     "int64, uint8[::1], int64, uint8[::1], int64, int32, int32[::1], int32[::1], int32[::1], int32[::1], float64[::1], "
-    "int32[::1]"
+    "int32[::1]",
+    gpu=False,
 )
 def encode_codeblocks(
     lane, lanes, first_job, num_jobs, coefficients, plane_stride, row_stride, blocks, weights, num_blocks,
