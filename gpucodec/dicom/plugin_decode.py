@@ -9,7 +9,7 @@ from typing import Any
 from pydicom.encaps import generate_frames
 
 from gpucodec.codecs.base import DecodeRequest
-from gpucodec.codecs.dispatch import choose
+from gpucodec.codecs.dispatch import carry_out
 from gpucodec.codecs.formats import Family, get_format
 from gpucodec.codecs.options import DecodeOptions
 from gpucodec.dicom.conform import check_fits
@@ -49,7 +49,7 @@ def _decode_window(runner: Any, frame_bytes: int) -> FrameWindow[tuple[Any, Fram
 
     def code(sources: Sequence[bytes], first: int) -> list[tuple[Any, FrameSpec]]:
         request = DecodeRequest(uid, spec, len(sources), options, first, codestreams=sources)
-        found = choose(request).codec.decode_batch(list(sources), request)
+        found = carry_out(request, "auto", lambda choice: choice.codec.decode_batch(list(sources), request))
         check_fits(found, request)
         return [(frame, found.spec) for frame in found.frames]
 
