@@ -315,7 +315,7 @@ class BlockCoder:
 
     def _compacted(self, first: int, count: int) -> Piece:
         """Move the bytes together, so that the slots can be used again."""
-        from gpucodec_kernels.tier2 import gather
+        from gpucodec_kernels import copying
 
         if self.pruning:
             its_passes = slice(first * self.max_passes, (first + count) * self.max_passes)
@@ -327,5 +327,5 @@ class BlockCoder:
             self.left_out[members] = self.pruning.prune(self.where, part)
         offsets = exclusive_prefix_sum(self.where, self.lengths[first : first + count], count)
         coded = self.where.empty(max(1, int(self.where.download(offsets[-1:])[0])), np.uint8)
-        self.where.launch(gather.compact_codeblock, count, self.slots(count), self.slot_bytes, offsets, coded)
+        copying.gather(self.where, count, self.slots(count), self.slot_bytes, offsets, coded)
         return Piece(first, count, coded, offsets)

@@ -231,13 +231,13 @@ class Tier2:
 
         where, blocks = self.where, self.blocks
         places = where.upload(frame_places)
-        where.launch(
-            gather.gather_header, self.num_frames * self.num_packets, self.num_packets, packets.headers,
+        gather.launch_headers(
+            where, self.num_frames * self.num_packets, self.num_packets, packets.headers,
             self.slot_bytes, packets.header_bounds, packets.header_places, places, codestreams,
         )  # fmt: skip
         for piece in blocks.pieces:
-            where.launch(
-                gather.gather_body, piece.count * self.layers, piece.first, piece.count, self.layers, self.of_frame,
+            gather.launch_bodies(
+                where, piece.count * self.layers, piece.first, piece.count, self.layers, self.of_frame,
                 blocks.max_passes, piece.coded, piece.offsets, blocks.passes, blocks.lengths, blocks.pass_lengths,
                 packets.layer_passes, packets.body_places, places, codestreams,
             )  # fmt: skip

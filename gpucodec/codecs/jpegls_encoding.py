@@ -128,10 +128,10 @@ def _pieces(where: Executor, slots: Any, slot_bytes: int, lengths: np.ndarray[An
     if where.on_host:
         view = slots.data
         return [view[k * slot_bytes : k * slot_bytes + length] for k, length in enumerate(lengths.tolist())]
-    from gpucodec_kernels.jpegls.gather import gather_slot
+    from gpucodec_kernels import copying
 
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     together = where.empty(int(offsets[-1]), np.uint8)
-    where.launch(gather_slot, len(lengths), slots, slot_bytes, where.upload(offsets), together)
+    copying.gather(where, len(lengths), slots, slot_bytes, where.upload(offsets), together)
     view = where.download(together).data
     return [view[begin:end] for begin, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)]

@@ -81,7 +81,7 @@ class _EncodedPortion:
         return codestream
 
     def _gather(self, frames: range, frame_offsets: np.ndarray[Any, Any], codestreams: Any) -> None:
-        from gpucodec_kernels import rle
+        from gpucodec_kernels import rle, rle_rows
 
         segments, rows = num_segments(self.spec), self.spec.rows
         num_rows, slot_bytes = segments * rows, rle.slot_size(self.spec.columns)
@@ -89,11 +89,10 @@ class _EncodedPortion:
         row_offsets = self.row_offsets[frames.start * num_rows : frames.stop * num_rows + 1]
         segment_offsets = self.segment_offsets[frames.start * (segments + 1) : frames.stop * (segments + 1)]
         slots = self.slots[frames.start * num_rows * slot_bytes : frames.stop * num_rows * slot_bytes]
-        places = (segment_offsets, self.where.upload(frame_offsets), segments)
-        self.where.launch(rle.write_header, len(frames), *places, codestreams)
-        self.where.launch(
-            rle.gather_row, len(frames) * num_rows, slots, slot_bytes, row_offsets, *places, rows, codestreams
-        )
+        places = (segment_offsets, self.where.upload(frame_offsets))
+        self.where.launch(rle.write_header, len(frames), *places, segments, codestreams)
+        shape = (segments, rows, self.spec.columns)
+        rle_rows.gather_rows(self.where, len(frames) * num_rows, slots, row_offsets, places, shape, codestreams)
 
 
 def _byte_layout(where: Executor, frames: Any, spec: FrameSpec) -> tuple[Any, tuple[int, int, int, int]]:

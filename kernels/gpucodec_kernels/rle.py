@@ -243,22 +243,28 @@ def write_header(index, segment_offsets, frame_offsets, segments, codestreams):
             value = value >> uint32(8)
 
 
-@kernel("uint8[::1], int64, int64[::1], int64[::1], int64[::1], int32, int32, uint8[::1]")
-def gather_row(index, slots, slot_bytes, row_offsets, segment_offsets, frame_offsets, segments, rows, codestreams):
-    """Move one row from its slot to its place; the last row of an odd segment adds the zero byte that pads it."""
+@device_function
+def place_of_row(index, row_offsets, segment_offsets, frame_offsets, segments, rows):
+    """Return where an encoded row goes, how many bytes it has, and whether a zero byte behind it pads its segment."""
     row = index % rows
     segment = (index // rows) % segments
     frame = index // (rows * segments)
-    first_row = int64(index - row)
-    in_segment = row_offsets[index] - row_offsets[first_row]
+    in_segment = row_offsets[index] - row_offsets[int64(index) - int64(row)]
     length = row_offsets[int64(index) + int64(1)] - row_offsets[index]
     segment_start = segment_offsets[int64(frame) * int64(segments + int32(1)) + int64(segment)]
-    start = frame_offsets[frame] + segment_start + in_segment
+    is_padded = row == rows - int32(1) and (in_segment + length) & int64(1) != int64(0)
+    return frame_offsets[frame] + segment_start + in_segment, length, is_padded
+
+
+@kernel("uint8[::1], int64, int64[::1], int64[::1], int64[::1], int32, int32, uint8[::1]")
+def gather_row(index, slots, slot_bytes, row_offsets, segment_offsets, frame_offsets, segments, rows, codestreams):
+    """Move one row from its slot to its place; the last row of an odd segment adds the zero byte that pads it."""
+    start, length, is_padded = place_of_row(index, row_offsets, segment_offsets, frame_offsets, segments, rows)
     source = slots[int64(index) * slot_bytes : int64(index) * slot_bytes + length]
     target = codestreams[start : start + length]
     for byte in range(uint64(length)):
         target[byte] = source[byte]
-    if row == rows - int32(1) and (in_segment + length) & int64(1) != int64(0):
+    if is_padded:
         codestreams[start + length] = uint8(0)
 
 

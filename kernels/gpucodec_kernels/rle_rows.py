@@ -25,11 +25,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from numpy import int32, uint8, uint32, uint64
+from numpy import int32, int64, uint8, uint32, uint64
 
 from gpucodec_kernels import rle
 from gpucodec_kernels.bits import leading_zeros_32, population_count_32, trailing_zeros_32
-from gpucodec_kernels.rle import LONGEST_RUN
+from gpucodec_kernels.copying import BLOCK as PIECE_BLOCK
+from gpucodec_kernels.copying import LANES as PIECE_LANES
+from gpucodec_kernels.copying import copy_piece, group_of, num_blocks
+from gpucodec_kernels.rle import LONGEST_RUN, place_of_row
 from gpucodec_kernels.target import block_kernel, device_function, inline_function, synchronize
 
 THREADS = 128
@@ -396,6 +399,22 @@ def encode_block(
         synchronize()
 
 
+@block_kernel("uint32, uint8[::1], int64, int64[::1], int64[::1], int64[::1], int32, int32, uint8[::1]", **PIECE_BLOCK)
+def gather_block(
+    index, thread, _, num_rows, slots, slot_bytes, row_offsets, segment_offsets, frame_offsets, segments, rows,
+    codestreams,
+):  # fmt: skip
+    """Move rows from their slots to their places, as `gpucodec_kernels.rle.gather_row` does."""
+    row, lane = group_of(index, thread, uint32(PIECE_LANES))
+    if row >= num_rows:
+        return
+    start, length, is_padded = place_of_row(int32(row), row_offsets, segment_offsets, frame_offsets, segments, rows)
+    begin = uint64(int64(row) * slot_bytes)
+    copy_piece(slots, begin, codestreams, uint64(start), uint32(length), lane, uint32(PIECE_LANES))
+    if is_padded and lane == uint32(0):
+        codestreams[start + length] = uint8(0)
+
+
 def encode_rows(
     where: Any,
     num_rows: int,
@@ -432,3 +451,36 @@ def encode_rows(
         where.launch(encode_block, -(-num_rows // ROWS), num_rows, source, *strides, *shape, size, slots, row_lengths)
     else:
         where.launch(rle.encode_row, num_rows, source, *strides, *shape, slots, row_lengths)
+
+
+def gather_rows(
+    where: Any, num_rows: int, slots: Any, row_offsets: Any, places: tuple[Any, Any], shape: tuple[int, ...],
+    codestreams: Any, blocks: bool | None = None,
+) -> None:  # fmt: skip
+    """Move every row from its slot to its place in the codestreams.
+
+    Parameters
+    ----------
+    where : Executor
+        What launches.
+    num_rows : int
+        How many rows all segments of all frames have.
+    slots : array
+        What `encode_rows` wrote.
+    row_offsets : array
+        The exclusive prefix sum of the rows' lengths, int64.
+    places : tuple of array
+        Where each segment begins in its codestream, and each codestream among all, int64.
+    shape : tuple of int
+        Segments, rows and columns of a frame.
+    codestreams : array
+        Receives the bytes.
+    blocks : bool, optional
+        Whether blocks of threads move rows; they do on GPUs.
+    """
+    segments, rows, columns = shape
+    arguments = (slots, rle.slot_size(columns), row_offsets, *places, segments, rows, codestreams)
+    if where.backend == "cuda" if blocks is None else blocks:
+        where.launch(gather_block, num_blocks(num_rows), num_rows, *arguments)
+    else:
+        where.launch(rle.gather_row, num_rows, *arguments)

@@ -9,6 +9,7 @@ synchronisation, nor two threads of a launch write the same byte of an array.
 import random
 import threading
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -86,10 +87,16 @@ class _Run:
         # What shared memory holds at first is left over from others.
         leftover = np.frombuffer(self.random.randbytes(self.kernel.shared_size * 8), self.kernel.shared_type)
         shared = _Watched(leftover[: self.kernel.shared_size].copy(), self, shared=True)
-        threads = [
-            _Thread(lambda number=number: self.kernel.python(np.int32(block), np.int32(number), shared, *arguments))
+        calls = [
+            partial(self.kernel.python, np.int32(block), np.int32(number), shared, *arguments)
             for number in range(self.kernel.threads)
         ]
+        if self.kernel.shared_size == 1:  # nothing to share, and nobody to wait for
+            for number, call in self._ordered(list(enumerate(calls))):
+                self.thread = number
+                call()
+            return
+        threads = [_Thread(call) for call in calls]
         for thread in threads:
             thread.start()
         waiting = list(enumerate(threads))

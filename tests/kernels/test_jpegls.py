@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from gpucodec_kernels.jpegls import parameters
-from gpucodec_kernels.jpegls.gather import gather_slot
 from gpucodec_kernels.target import simulator_enabled
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -208,11 +207,3 @@ def test_several_indices_keep_to_their_own_rows(where: Executor) -> None:
     where.launch(decode_scan_lossless_8, 2, *launched)
     assert where.download(status).tolist() == [parameters.STATUS_OK] * 2
     np.testing.assert_array_equal(where.download(samples).reshape(frame.shape), frame)
-
-
-def test_slots_are_gathered(where: Executor) -> None:
-    slots = np.arange(24, dtype=np.uint8)
-    offsets = np.array([0, 3, 3, 8], np.int64)
-    codestreams = where.empty(8, np.uint8)
-    where.launch(gather_slot, 3, where.upload(slots), 8, where.upload(offsets), codestreams)
-    assert where.download(codestreams).tolist() == [0, 1, 2, 16, 17, 18, 19, 20]

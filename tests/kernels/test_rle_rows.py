@@ -95,6 +95,26 @@ def test_rows_of_real_frames_are_encoded_alike(name: str) -> None:
     assert encode(BlockExecutor("backwards"), source, strides, shape, blocks=True) == expected
 
 
+def test_rows_are_moved_alike() -> None:
+    frames, segments, rows, columns = 2, 2, 3, 40
+    random = np.random.default_rng(9)
+    lengths = random.integers(0, columns, frames * segments * rows)
+    slots = random.integers(1, 256, len(lengths) * rle.slot_size(columns), np.uint8)
+    row_offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    sizes = lengths.reshape(frames, segments, rows).sum(2)
+    ends = np.cumsum(sizes + sizes % 2, 1) + rle.HEADER_BYTES
+    segment_offsets = np.concatenate([np.full((frames, 1), rle.HEADER_BYTES), ends], 1).astype(np.int64)
+    frame_offsets = np.array([0, ends[0, -1]], np.int64)
+    moved = []
+    for where in (executor("cpu"), BlockExecutor("shuffled")):
+        codestreams = np.full(ends[:, -1].sum() + 1, 0x55, np.uint8)
+        places = (segment_offsets.reshape(-1), frame_offsets)
+        rle_rows.gather_rows(where, len(lengths), slots, row_offsets, places, (segments, rows, columns), codestreams)
+        moved.append(codestreams)
+    np.testing.assert_array_equal(*moved)
+    assert (moved[0] == 0).sum() == (sizes % 2).sum()
+
+
 @pytest.mark.kernel
 @pytest.mark.skipif(not simulator_enabled(), reason="blocks of threads need a GPU or the simulator")
 def test_the_simulator_encodes_rows_alike(where: Executor) -> None:
