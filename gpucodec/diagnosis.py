@@ -238,7 +238,7 @@ def _driver(facts: Facts) -> Iterator[Fault]:
             yield Fault("hidden devices", f"the driver shows no GPU, {hidden}", "unset it, or name a GPU there")
         else:
             cure = "look at nvidia-smi; if this is a container, give it the GPU (docker run --gpus all)"
-            yield Fault("no device", "there is a NVIDIA driver, but no GPU", cure)
+            yield Fault("no device", "there is an NVIDIA driver, but no GPU", cure)
     elif driver.status:
         what, cure = _STATUSES.get(driver.status, ("it does not say more", "look at nvidia-smi and the system's log"))
         also = f"; {hidden}" if hidden else ""
@@ -253,7 +253,8 @@ def _driver_age(facts: Facts) -> Iterator[Fault]:
     if newer:
         version = f"{has}.{facts.driver.version % 1000 // 10}"
         cure = f"update the driver, or install gpucodec[cuda{has}]" if has >= 12 else "update the driver"
-        yield Fault("old driver", f"the NVIDIA driver serves CUDA {version}, {' and '.join(newer)}", cure)
+        what = f"the NVIDIA driver serves CUDA {version}, {' and '.join(newer)}"
+        yield Fault("old driver", what, cure, kernels_only=facts.cupy.cuda <= has)
 
 
 def _cupy(facts: Facts) -> Iterator[Fault]:
@@ -276,9 +277,13 @@ def _numba_cuda(facts: Facts) -> Iterator[Fault]:
     elif module.error:
         what = f"numba-cuda cannot be imported ({module.error})"
         yield Fault("broken numba-cuda", what, f"{_CURE}, anew", kernels_only=True)
-    elif facts.cupy.cuda and module.cuda and facts.cupy.cuda != module.cuda:
+    elif _are_for_two_cudas(facts):
         # Both may still work, where the driver serves the newer one: the trial shows.
         yield Fault("two CUDAs", *_two_cudas(facts), blocks=False, stops=False)
+
+
+def _are_for_two_cudas(facts: Facts) -> bool:
+    return 0 < facts.cupy.cuda != facts.numba_cuda.cuda > 0
 
 
 def _two_cudas(facts: Facts) -> tuple[str, str]:
@@ -301,7 +306,7 @@ def _trials(facts: Facts) -> Iterator[Fault]:
         trial = facts.trials.get(gpu.number, Trial())
         if trial.stage:
             name, what, cure = _TRIALS[trial.stage]
-            if trial.stage in ("cupy", "compile", "run") and facts.cupy.cuda != facts.numba_cuda.cuda:
+            if trial.stage in ("cupy", "compile", "run") and _are_for_two_cudas(facts):
                 cure = _two_cudas(facts)[1]
             place = f"GPU {gpu.number} ({gpu.name}, compute capability {gpu.architecture})"
             kernels_only = trial.stage in ("compile", "run")
