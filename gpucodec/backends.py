@@ -127,6 +127,10 @@ class _CudaExecutor(Executor):
     def place(self) -> Hashable:
         return self
 
+    @property
+    def is_asynchronous(self) -> bool:
+        return True
+
     def active(self) -> AbstractContextManager[None]:
         return nullcontext() if getattr(self._active, "is_on", False) else self._made_active()
 

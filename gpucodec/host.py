@@ -90,6 +90,11 @@ class Executor:
         """Return how many bytes could be allocated; None on the host, which has no arrays of its own."""
         return None
 
+    @property
+    def is_asynchronous(self) -> bool:
+        """Whether launches return before their work is done, and arrays are somewhere else than on the host."""
+        return False
+
     def empty(self, size: int, dtype: Any) -> Any:
         """Return an uninitialised one-dimensional array where the kernels run."""
         return np.empty(size, dtype)

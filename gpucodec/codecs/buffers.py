@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import operator
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from gpucodec.backends import Executor
 
-__all__ = ["laid_out", "memory_window", "uninitialised_bytes"]
+__all__ = ["LoadedCodestreams", "laid_out", "load_codestreams", "memory_window", "uninitialised_bytes"]
 
 _new_bytes = ctypes.pythonapi.PyBytes_FromStringAndSize
 _new_bytes.restype = ctypes.py_object
@@ -62,9 +63,60 @@ def memory_window(pieces: Sequence[bytes]) -> tuple[np.ndarray[Any, Any], np.nda
     return np.ctypeslib.as_array(memory), addresses - lowest
 
 
+class LoadedCodestreams(Sequence[bytes]):
+    """Codestreams that are on the host and on a device; a slice shares its device's memory.
+
+    Parameters
+    ----------
+    codestreams : sequence of bytes
+        Those on the host.
+    where : Executor
+        The device.
+    source : array
+        All of them, there.
+    starts : numpy.ndarray
+        int64, where in it each begins.
+    """
+
+    def __init__(
+        self, codestreams: Sequence[bytes], where: Executor, source: Any, starts: np.ndarray[Any, Any]
+    ) -> None:
+        self.codestreams, self.place, self.source, self.starts = codestreams, where.place, source, starts
+
+    def __len__(self) -> int:
+        return len(self.codestreams)
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> LoadedCodestreams: ...
+
+    def __getitem__(self, index: int | slice) -> bytes | LoadedCodestreams:
+        if not isinstance(index, slice):
+            return self.codestreams[index]
+        made = object.__new__(LoadedCodestreams)
+        made.codestreams, made.place = self.codestreams[index], self.place
+        made.source, made.starts = self.source, self.starts[index]
+        return made
+
+    def are(self, codestreams: Sequence[bytes]) -> bool:
+        """Whether these are they, the very objects."""
+        return len(codestreams) == len(self) and all(map(operator.is_, codestreams, self.codestreams))
+
+
+def load_codestreams(where: Executor, codestreams: Sequence[bytes]) -> Sequence[bytes]:
+    """Copy codestreams to a device, before they are decoded there; on the host they are what they were."""
+    if not where.is_asynchronous or not len(codestreams):
+        return codestreams
+    return LoadedCodestreams(codestreams, where, *laid_out(where, codestreams))
+
+
 def laid_out(where: Executor, codestreams: Sequence[bytes]) -> tuple[Any, np.ndarray[Any, Any]]:
     """Return an array where the kernels run that holds all codestreams, and where each begins; no copy on the host."""
     if where.on_host:
         return memory_window(codestreams)
+    if isinstance(codestreams, LoadedCodestreams) and codestreams.place == where.place:
+        return codestreams.source, codestreams.starts
     lengths = np.fromiter(map(len, codestreams), np.int64, len(codestreams))
     return where.upload(np.frombuffer(b"".join(codestreams), np.uint8)), np.cumsum(lengths) - lengths

@@ -5,7 +5,7 @@ It is JPEG 2000 with another block coder: transforms, geometry and packets are t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,10 @@ from gpucodec.backends import KERNEL_BACKENDS, executor, why_unavailable
 from gpucodec.codecs.base import Codec, DecodeRequest, EncodeRequest
 from gpucodec.codecs.formats import Family
 from gpucodec.codecs.htj2k_block_decoding import decode_any
-from gpucodec.codecs.htj2k_encode import encode_lossless
-from gpucodec.codecs.htj2k_quality import encode_lossy
-from gpucodec.codecs.jpeg2000_decode import decode_batch, decode_components, why_not_codestreams
+from gpucodec.codecs.htj2k_encode import begin_lossless
+from gpucodec.codecs.htj2k_quality import begin_lossy
+from gpucodec.codecs.jpeg2000_decode import begin_batch, decode_components, why_not_codestreams
+from gpucodec.codecs.jpeg2000_encode import device_bytes
 from gpucodec.codecs.options import DecodeOptions, EncodeOptions
 from gpucodec.codestream.j2k_parameters import CodingParameters, ProgressionOrder
 from gpucodec.frames import FrameBatch, FrameSpec
@@ -28,6 +29,7 @@ _MAX_LEVELS = 5
 _SMALLEST_RESOLUTION = 64
 _MAX_BITS = 27
 _MAX_BITS_LOSSY = 24
+_MORE_BITPLANES = 4
 
 
 def codecs(family: Family) -> list[Codec]:
@@ -66,15 +68,27 @@ class Htj2kCodec(Codec):
         reasons = [reason] if (reason := why_unavailable(self.backend)) else []
         return reasons + why_not_codestreams(request)
 
+    def device_bytes(self, request: EncodeRequest | DecodeRequest) -> int:
+        """Return at most how many bytes of a device's memory one frame needs while it is worked on."""
+        return device_bytes(request.spec, request.spec.bits_stored + _MORE_BITPLANES)
+
     def encode_batch(self, batch: FrameBatch, request: EncodeRequest) -> list[bytes]:
         """Encode frames; lossless unless the options have a compression ratio or a signal-to-noise ratio."""
+        return self.begin_encode(batch, request)()
+
+    def begin_encode(self, batch: FrameBatch, request: EncodeRequest) -> Callable[[], list[bytes]]:
+        """Begin to encode frames; on the host it is done then."""
         parameters = parameters_for(request.spec, request.options, request.transfer_syntax_uid)
-        encode = encode_lossless if parameters.reversible else encode_lossy
-        return encode(executor(self.backend), batch, parameters)
+        begin = begin_lossless if parameters.reversible else begin_lossy
+        return begin(executor(self.backend), batch, parameters)
 
     def decode_batch(self, codestreams: Sequence[bytes], request: DecodeRequest) -> FrameBatch:
         """Decode codestreams, as `gpucodec.codecs.jpeg2000.Jpeg2000Codec.decode_batch` does."""
-        return decode_batch(executor(self.backend), codestreams, request, decode_any)
+        return self.begin_decode(codestreams, request)()
+
+    def begin_decode(self, codestreams: Sequence[bytes], request: DecodeRequest) -> Callable[[], FrameBatch]:
+        """Begin to decode codestreams as `decode_batch` does; on the host it is done then."""
+        return begin_batch(executor(self.backend), codestreams, request, decode_any)
 
     def decode_components(self, codestream: bytes, options: DecodeOptions) -> list[np.ndarray[Any, Any]]:
         """Decode one codestream's components, each at its own size; see `gpucodec.decode_components`."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from gpucodec.codestream.j2k_markers import EOC
 from gpucodec.codestream.j2k_parameters import CodingParameters
 from gpucodec.frames import FrameBatch, FrameSpec
 
-__all__ = ["Coded", "code", "encode_lossless"]
+__all__ = ["Coded", "begin_lossless", "code"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +38,13 @@ class Coded:
         lengths = self.packets.lengths.tolist()
         return [len(header) + length + len(EOC) for header, length in zip(self.headers, lengths, strict=True)]
 
-    def codestreams(self) -> list[bytes]:
-        """Return the codestreams."""
+    def codestreams(self) -> Callable[[], list[bytes]]:
+        """Begin to write the codestreams, which what is returned returns."""
         return assembled(self.where, self.tier2, self.packets, self.headers)
 
 
-def encode_lossless(where: Executor, batch: FrameBatch, parameters: CodingParameters) -> list[bytes]:
-    """Encode frames without loss.
+def begin_lossless(where: Executor, batch: FrameBatch, parameters: CodingParameters) -> Callable[[], list[bytes]]:
+    """Begin to encode frames without loss; on the host it is done then. What is returned returns codestreams.
 
     Parameters
     ----------
@@ -58,12 +58,13 @@ def encode_lossless(where: Executor, batch: FrameBatch, parameters: CodingParame
     spec = batch.spec
     quantizer = lossless_quantizer(spec, parameters)
 
-    def encode(runs: Executor, begin: int, end: int) -> list[bytes]:
-        frames = runs.upload(readable(batch.frames[begin:end]))
+    def encode(runs: Executor, begin: int, end: int) -> Callable[[], list[bytes]]:
+        frames = runs.contiguous(readable(batch.frames[begin:end]))
         return code(runs, frames, spec, parameters, quantizer).codestreams()
 
     bounds = portion_bounds(where, len(batch), spec.num_samples, PORTION_SAMPLES)
-    return list(chain.from_iterable(spread(where, encode, bounds, spec.num_samples)))
+    ends = spread(where, encode, bounds, spec.num_samples)
+    return lambda: [codestream for end in ends for codestream in end()]
 
 
 def code(where: Executor, frames: Any, spec: FrameSpec, parameters: CodingParameters, quantizer: Quantizer) -> Coded:

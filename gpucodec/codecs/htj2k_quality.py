@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,7 @@ from gpucodec.codestream.j2k_parameters import CodingParameters
 from gpucodec.errors import ParameterError
 from gpucodec.frames import FrameBatch, FrameSpec
 
-__all__ = ["encode_lossy"]
+__all__ = ["begin_lossy"]
 
 _AIM = 0.99  # of the bytes that there are room for
 _LEAST = 0.975
@@ -38,8 +37,8 @@ _FINEST = 2.0**-16  # what mantissas tell, in one subband or another
 _FAR = 60.0
 
 
-def encode_lossy(where: Executor, batch: FrameBatch, parameters: CodingParameters) -> list[bytes]:
-    """Encode frames, each with the step that gives it the ratio that is asked for.
+def begin_lossy(where: Executor, batch: FrameBatch, parameters: CodingParameters) -> Callable[[], list[bytes]]:
+    """Begin to encode frames, each with the step that gives it what is asked for; on the host it is done then.
 
     Parameters
     ----------
@@ -58,18 +57,19 @@ def encode_lossy(where: Executor, batch: FrameBatch, parameters: CodingParameter
     choose = _step_for_psnr if parameters.psnr else _step_for_ratio
     spec = batch.spec
 
-    def encode(runs: Executor, begin: int, end: int) -> list[bytes]:
-        frame = runs.upload(readable(batch.frames[begin:end]))
+    def encode(runs: Executor, begin: int, end: int) -> Callable[[], list[bytes]]:
+        frame = runs.contiguous(readable(batch.frames[begin:end]))
         return choose(runs, frame, spec, parameters, batch.first_frame + begin)
 
     bounds = [(number, number + 1) for number in range(len(batch))]
-    return list(chain.from_iterable(spread(where, encode, bounds, spec.num_samples)))
+    ends = spread(where, encode, bounds, spec.num_samples)
+    return lambda: [codestream for end in ends for codestream in end()]
 
 
 def _step_for_ratio(
     where: Executor, frame: Any, spec: FrameSpec, parameters: CodingParameters, number: int
-) -> list[bytes]:
-    """Return the codestream that comes closest to a ratio from below."""
+) -> Callable[[], list[bytes]]:
+    """Return what returns the codestream that comes closest to a ratio from below."""
     room = math.floor(spec.num_samples * spec.bits_stored / 8 / parameters.ratios[0])
     last: list[tuple[float, Coded]] = []
 
@@ -101,8 +101,8 @@ def _step_for_psnr(
     spec: FrameSpec,
     parameters: CodingParameters,
     number: int,  # noqa: ARG001 - all frames have some step
-) -> list[bytes]:
-    """Return the codestream that comes closest to a signal-to-noise ratio."""
+) -> Callable[[], list[bytes]]:
+    """Return what returns the codestream that comes closest to a signal-to-noise ratio."""
     (wanted,) = parameters.psnr
     peak = float((1 << spec.bits_stored) - 1)
     geometry = plane_geometry(spec.rows, spec.columns, parameters)

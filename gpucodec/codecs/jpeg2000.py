@@ -6,7 +6,7 @@ access to everything else that the standard lets an encoder choose.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,8 @@ from gpucodec.backends import KERNEL_BACKENDS, Executor, executor, why_unavailab
 from gpucodec.codecs.base import Codec, DecodeRequest, EncodeRequest
 from gpucodec.codecs.formats import Family
 from gpucodec.codecs.jpeg2000_block_decoding import decode_ebcot
-from gpucodec.codecs.jpeg2000_decode import decode_batch, decode_components, why_not_codestreams
-from gpucodec.codecs.jpeg2000_encode import encode_portion, portions
+from gpucodec.codecs.jpeg2000_decode import begin_batch, decode_components, why_not_codestreams
+from gpucodec.codecs.jpeg2000_encode import begin_portion, device_bytes, portions
 from gpucodec.codecs.jpeg2000_reading import CodedBlocks
 from gpucodec.codecs.options import DecodeOptions, EncodeOptions
 from gpucodec.codestream.j2k_parameters import CodingParameters
@@ -32,6 +32,7 @@ _MAX_LEVELS = 5
 # Coefficients are 32-bit integers; the wavelet, the RCT and strong contrasts take up to four bits more than samples.
 _MAX_BITS = 27
 _MAX_BITS_LOSSY = 24
+_MORE_BITPLANES = 4
 
 
 def codecs(family: Family) -> list[Codec]:
@@ -64,10 +65,17 @@ class Jpeg2000Codec(Codec):
         reasons = [reason] if (reason := why_unavailable(self.backend)) else []
         return reasons + why_not_codestreams(request)
 
+    def device_bytes(self, request: EncodeRequest | DecodeRequest) -> int:
+        """Return at most how many bytes of a device's memory one frame needs while it is worked on."""
+        return device_bytes(request.spec, request.spec.bits_stored + _MORE_BITPLANES)
+
     def encode_batch(self, batch: FrameBatch, request: EncodeRequest) -> list[bytes]:
         """Encode frames; lossless unless the options have compression ratios or signal-to-noise ratios."""
-        parameters = parameters_for(request.spec, request.options)
-        return _encode(executor(self.backend), batch, parameters)
+        return self.begin_encode(batch, request)()
+
+    def begin_encode(self, batch: FrameBatch, request: EncodeRequest) -> Callable[[], list[bytes]]:
+        """Begin to encode frames; on the host it is done then."""
+        return _begin(executor(self.backend), batch, parameters_for(request.spec, request.options))
 
     def decode_batch(self, codestreams: Sequence[bytes], request: DecodeRequest) -> FrameBatch:
         """Decode codestreams, or the part of each that the options ask for.
@@ -86,7 +94,11 @@ class Jpeg2000Codec(Codec):
         UnsupportedError
             If a codestream has what is not decoded here.
         """
-        return decode_batch(executor(self.backend), codestreams, request, _decode_blocks)
+        return self.begin_decode(codestreams, request)()
+
+    def begin_decode(self, codestreams: Sequence[bytes], request: DecodeRequest) -> Callable[[], FrameBatch]:
+        """Begin to decode codestreams as `decode_batch` does; on the host it is done then."""
+        return begin_batch(executor(self.backend), codestreams, request, _decode_blocks)
 
     def decode_components(self, codestream: bytes, options: DecodeOptions) -> list[np.ndarray[Any, Any]]:
         """Decode one codestream's components, each at its own size; see `gpucodec.decode_components`."""
@@ -148,7 +160,7 @@ def encode_frames(batch: FrameBatch, parameters: CodingParameters, backend: str 
     """
     if reasons := _why_not(batch.spec, parameters):
         raise ParameterError(f"Unable to encode these frames: {'; '.join(reasons)}")
-    return _encode(executor(backend), batch, parameters)
+    return _begin(executor(backend), batch, parameters)()
 
 
 def _why_not(spec: FrameSpec, parameters: CodingParameters) -> list[str]:
@@ -162,8 +174,11 @@ def _why_not(spec: FrameSpec, parameters: CodingParameters) -> list[str]:
     return reasons
 
 
-def _encode(where: Executor, batch: FrameBatch, parameters: CodingParameters) -> list[bytes]:
+def _begin(where: Executor, batch: FrameBatch, parameters: CodingParameters) -> Callable[[], list[bytes]]:
+    if where.is_asynchronous and len(batch):
+        ((frames, first),) = portions(where, batch)
+        return begin_portion(where, frames, batch.spec, parameters, first)
     encoded: list[bytes] = []
-    for frames, first in portions(batch):
-        encoded.extend(encode_portion(where, frames, batch.spec, parameters, first))
-    return encoded
+    for frames, first in portions(where, batch):
+        encoded.extend(begin_portion(where, frames, batch.spec, parameters, first)())
+    return lambda: encoded

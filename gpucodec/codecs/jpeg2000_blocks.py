@@ -162,7 +162,6 @@ class BlockCoder:
         self.pass_lengths = where.empty(all_passes if planned.with_pass_lengths else 1, np.int32)
         self.distortions = where.empty(all_passes if planned.with_distortion else 1, np.float64)
         self.ranks = where.empty(all_passes if planned.with_distortion else 1, np.int32)
-        self._slots: Any = None
         self.pruning = self._pruning()
         self.left_out = np.zeros(self.count if self.pruning else 0)
 
@@ -193,7 +192,8 @@ class BlockCoder:
         first = 0
         while first < self.count:
             room = max(_SLOTS_BYTES, self.planes.size // 8)
-            count = min(self.count - first, max(1, room // self.slot_bytes))
+            count = self.count if self.where.is_asynchronous else max(1, room // self.slot_bytes)
+            count = min(self.count - first, count)
             overflow = self._launch(first, count)
             if overflow:
                 self.slot_bytes = self.worst_slot_bytes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from gpucodec.backends import Executor
 from gpucodec.codecs.base import DecodeRequest
+from gpucodec.codecs.buffers import LoadedCodestreams
+from gpucodec.codecs.device_frames import brought_home, new_frames
 from gpucodec.codecs.jpeg2000_reading import CodedBlocks, read_codeblocks
 from gpucodec.codecs.options import DecodeOptions
 from gpucodec.codecs.spreading import portion_bounds, spread
@@ -20,13 +22,13 @@ from gpucodec.codestream.j2k_reader import Codestream, read_codestream
 from gpucodec.errors import CodestreamError, CodestreamWarning, LimitExceededError, UnsupportedError, naming_frame
 from gpucodec.frames import FrameBatch, FrameSpec
 
-__all__ = ["BlockDecoder", "decode_batch", "decode_components", "why_not_codestreams"]
+__all__ = ["BlockDecoder", "begin_batch", "decode_components", "why_not_codestreams"]
 
 _FORMAT = "JPEG 2000"
 _SIZE_OFFSET = 8  # of the image area, from SOC on
 _SUBSAMPLED = "components that are subsampled are no frame of DICOM's"
-# Enough samples for every core, few enough that what is between two steps stays in the cache; and a GPU full.
-_PORTION_SAMPLES = {"cpu": 1 << 20, "cuda": 1 << 26, "simulator": 1 << 20}
+# Enough samples for every core, few enough that what is between two steps stays in the cache.
+_PORTION_SAMPLES = 1 << 20
 # Coefficients take four times what samples of a byte do, and a region's reach beyond it, to the edges of codeblocks.
 _LIMIT_FACTOR = 16
 _LIMIT_BYTES = 16 << 20
@@ -116,10 +118,10 @@ def _found_spec(codestreams: Sequence[Codestream], spec: FrameSpec, rows: int, c
 # -- frames
 
 
-def decode_batch(
+def begin_batch(
     where: Executor, codestreams: Sequence[bytes], request: DecodeRequest, decode_blocks: BlockDecoder
-) -> FrameBatch:
-    """Decode codestreams into frames.
+) -> Callable[[], FrameBatch]:
+    """Begin to decode codestreams into frames; on the host it is done then.
 
     Parameters
     ----------
@@ -134,8 +136,8 @@ def decode_batch(
 
     Returns
     -------
-    FrameBatch
-        See `gpucodec.codecs.base.Codec.decode_batch`.
+    callable
+        Returns what `gpucodec.codecs.base.Codec.decode_batch` does.
 
     Raises
     ------
@@ -154,20 +156,22 @@ def decode_batch(
         with naming_frame(request.first_frame + index):
             plans.append(_plan(codestream, request.options, interleaved=True))
     if not plans:
-        return FrameBatch(np.empty((0, *request.spec.shape), request.spec.dtype), request.spec, request.first_frame)
+        none = FrameBatch(np.empty((0, *request.spec.shape), request.spec.dtype), request.spec, request.first_frame)
+        return lambda: none
     shapes = {(plan.components[0].rows, plan.components[0].columns) for plan in plans}
     if len(shapes) > 1:
         raise CodestreamError(f"frames of different sizes {sorted(shapes)} are left", format=_FORMAT)
     spec = _found_spec(described, request.spec, *shapes.pop())
-    decoding = _Decoding(where, decode_blocks, request.first_frame)
-    on_device = request.on_device and not where.on_host
-    frames = (where.empty if on_device else np.empty)(len(plans) * spec.num_samples, f"u{spec.dtype.itemsize}")
+    loaded = codestreams if isinstance(codestreams, LoadedCodestreams) else None
+    decoding = _Decoding(where, decode_blocks, request.first_frame, loaded)
+    frames = new_frames(where, len(plans), spec)
+    samples = frames.reshape(-1).view(f"u{spec.dtype.itemsize}")
     groups: defaultdict[int, list[int]] = defaultdict(list)
     for index, plan in enumerate(plans):
         groups[id(plan)].append(index)
     for members in groups.values():
-        decoding.run(plans[members[0]], described, members, frames)
-    return FrameBatch(frames.view(spec.dtype).reshape(len(plans), *spec.shape), spec, request.first_frame)
+        decoding.run(plans[members[0]], described, members, samples)
+    return lambda: FrameBatch(brought_home(where, frames, request), spec, request.first_frame)
 
 
 def _plan(codestream: Codestream, options: DecodeOptions, *, interleaved: bool) -> DecodingPlan:
@@ -189,8 +193,14 @@ def _plan(codestream: Codestream, options: DecodeOptions, *, interleaved: bool) 
 class _Decoding:
     """The launches that take codestreams to samples."""
 
-    def __init__(self, where: Executor, decode_blocks: BlockDecoder, first_frame: int) -> None:
-        self.where, self.decode_blocks, self.first_frame = where, decode_blocks, first_frame
+    def __init__(
+        self,
+        where: Executor,
+        decode_blocks: BlockDecoder,
+        first_frame: int,
+        loaded: LoadedCodestreams | None = None,
+    ) -> None:
+        self.where, self.decode_blocks, self.first_frame, self.loaded = where, decode_blocks, first_frame, loaded
 
     def run(self, plan: DecodingPlan, described: Sequence[Codestream], members: Sequence[int], output: Any) -> None:
         """Decode the frames of these numbers, which have one plan, each to its place in the output."""
@@ -201,16 +211,15 @@ class _Decoding:
             samples, described_here = output.reshape(-1, stride), [described[k] for k in portion]
             first, last = portion[0], portion[-1] + 1
             together = last - first == len(portion)
-            is_there = isinstance(output, np.ndarray) == isinstance(where.empty(0, np.uint8), np.ndarray)
-            if together and is_there:
+            if together:
                 self._decode(where, plan, described_here, first, output[first * stride : last * stride])
                 return
             target = where.empty(len(portion) * stride, output.dtype)
             self._decode(where, plan, described_here, first, target)
-            samples[portion] = (target if is_there else where.download(target)).reshape(-1, stride)
+            samples[portion] = target.reshape(-1, stride)
 
         size = max(1, plan.num_coefficients)
-        bounds = portion_bounds(self.where, len(members), size, _PORTION_SAMPLES[self.where.backend])
+        bounds = portion_bounds(self.where, len(members), size, _PORTION_SAMPLES)
         spread(self.where, decode, bounds, size)
 
     def _decode(
@@ -220,7 +229,8 @@ class _Decoding:
 
         count = len(described)
         frame = self.first_frame + first
-        coded = read_codeblocks(where, plan, described, frame)
+        loaded = self.loaded[first : first + count] if self.loaded is not None else None
+        coded = read_codeblocks(where, plan, described, frame, loaded)
         size = count * plan.num_coefficients
         keep = size * 4 <= _KEPT_BYTES
         coefficients = where.scratch("coefficients", size, np.int32) if keep else where.temporary(size, np.int32)
@@ -286,15 +296,16 @@ def decode_components(
     Raises
     ------
     CodestreamError, LimitExceededError, ParameterError, UnsupportedError
-        As `decode_batch` does.
+        As `begin_batch` does.
     """
     described = read_codestream(codestream)
     if described.unsupported:
         raise UnsupportedError(f"Unable to decode this {_FORMAT} codestream: {'; '.join(described.unsupported)}")
     plan = _plan(described, options, interleaved=False)
     size = _container_bytes(max(component.precision for component in plan.components))
-    output = np.empty(plan.output_samples, f"u{size}")
-    _Decoding(where, decode_blocks, 0).run(plan, [described], [0], output)
+    there = where.empty(plan.output_samples, f"u{size}")
+    _Decoding(where, decode_blocks, 0).run(plan, [described], [0], there)
+    output = where.download(there)
     components = []
     for component in plan.components:
         end = component.place + component.rows * component.columns

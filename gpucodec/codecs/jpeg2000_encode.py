@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -28,17 +28,28 @@ from gpucodec.codestream.j2k_parameters import CodingParameters
 from gpucodec.errors import ParameterError
 from gpucodec.frames import FrameBatch, FrameSpec
 
-__all__ = ["PORTION_SAMPLES", "assembled", "encode_portion", "headers", "portions", "readable", "transformed"]
+__all__ = [
+    "PORTION_SAMPLES",
+    "assembled",
+    "begin_portion",
+    "device_bytes",
+    "headers",
+    "portions",
+    "readable",
+    "transformed",
+]
 
 # Planes that are larger are not kept from one portion to the next.
 _KEPT_PLANES_BYTES = 8 << 20
 # Enough samples for every core, few enough that what is between two steps stays in the cache.
 PORTION_SAMPLES = 1 << 20
+_CONTAINERS, _COEFFICIENT_BYTES, _WORK_BITS, _FRAME_BYTES = 3, 16, 32, 1 << 17
 
 
-def portions(batch: FrameBatch) -> Iterator[tuple[Any, int]]:
+def portions(where: Executor, batch: FrameBatch) -> Iterator[tuple[Any, int]]:
     """Yield a batch's frames, some at a time and as kernels read them, and the index of the first in its file."""
-    step = max(1, PORTION_SAMPLES // batch.spec.num_samples)
+    step = len(batch) if where.is_asynchronous else PORTION_SAMPLES // batch.spec.num_samples
+    step = max(1, step)
     for begin in range(0, len(batch), step):
         yield readable(batch.frames[begin : begin + step]), batch.first_frame + begin
 
@@ -50,15 +61,15 @@ def readable(frames: Any) -> Any:
     return np.ascontiguousarray(frames) if isinstance(frames, np.ndarray) else frames
 
 
-def encode_portion(
+def begin_portion(
     where: Executor,
     frames: Any,
     spec: FrameSpec,
     parameters: CodingParameters,
     first_frame: int,
     prune: bool = True,
-) -> list[bytes]:
-    """Encode some frames.
+) -> Callable[[], list[bytes]]:
+    """Begin to encode some frames; what is returned waits for the end and returns codestreams.
 
     Parameters
     ----------
@@ -82,7 +93,7 @@ def encode_portion(
     """
     if parameters.psnr:
         where = with_own_scratch(where, len(frames) * spec.num_samples * 4)
-    frames = where.upload(frames)
+    frames = where.contiguous(frames)
     quantizer = choose_quantizer(spec, parameters)
     planes = transformed(where, frames, spec, parameters, quantizer)
     geometry = plane_geometry(spec.rows, spec.columns, parameters)
@@ -122,7 +133,7 @@ def encode_portion(
         del planes
         if layer_passes is None:
             del blocks, tier2
-            return encode_portion(where, frames, spec, parameters, first_frame, prune=False)
+            return begin_portion(where, frames, spec, parameters, first_frame, prune=False)
     elif parameters.needs_allocation:
         layer_passes, status = tier2.allocate(weights, np.tile(targets, (len(frames), 1)), None)
         _check_fits(status, spec, parameters, first_frame)
@@ -182,8 +193,8 @@ def headers(
     return made
 
 
-def assembled(where: Executor, tier2: Tier2, packets: Packets, before: list[bytes]) -> list[bytes]:
-    """Return the codestreams; on the CPU, packets are written straight into them."""
+def assembled(where: Executor, tier2: Tier2, packets: Packets, before: list[bytes]) -> Callable[[], list[bytes]]:
+    """Begin to write the codestreams, which what is returned returns; on the CPU, packets come straight into them."""
     sizes = [len(header) + length + len(EOC) for header, length in zip(before, packets.lengths.tolist(), strict=True)]
     # The simulator copies arrays to its device and back, and what lies between the codestreams is not ours.
     if where.backend == "cpu":
@@ -195,11 +206,31 @@ def assembled(where: Executor, tier2: Tier2, packets: Packets, before: list[byte
             contents[-len(EOC) :] = np.frombuffer(EOC, np.uint8)
         places = starts + np.array([len(header) for header in before], np.int64)
         tier2.write_codestreams(packets, places, window)
-        return codestreams
+        return lambda: codestreams
     ends = np.cumsum(packets.lengths)
     starts = ends - packets.lengths
     together = where.empty(int(ends[-1]), np.uint8)
     tier2.write_codestreams(packets, starts, together)
-    written = where.download(together).data
-    pieces = zip(before, starts.tolist(), ends.tolist(), strict=True)
-    return [b"".join((header, written[begin:end], EOC)) for header, begin, end in pieces]
+
+    def finish() -> list[bytes]:
+        written = where.download(together).data
+        pieces = zip(before, starts.tolist(), ends.tolist(), strict=True)
+        return [b"".join((header, written[begin:end], EOC)) for header, begin, end in pieces]
+
+    return finish
+
+
+def device_bytes(spec: FrameSpec, bitplanes: int) -> int:
+    """Return at most how many bytes of a device's memory one frame needs while it is encoded, or decoded.
+
+    Parameters
+    ----------
+    spec : FrameSpec
+        What the frame is.
+    bitplanes : int
+        Of its coefficients, at most.
+    """
+    # Samples, coefficients and lines of the wavelet; coded bytes in slots, moved together, and in codestreams; what
+    # block coders work in, passes and headers.
+    coded = spec.num_samples * (bitplanes + _WORK_BITS) // 8
+    return _CONTAINERS * spec.num_bytes + _COEFFICIENT_BYTES * spec.num_samples + 3 * coded + _FRAME_BYTES

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gpucodec.backends import Executor
-from gpucodec.codecs.buffers import laid_out
+from gpucodec.codecs.buffers import LoadedCodestreams, laid_out
 from gpucodec.codestream.j2k_plan import DecodingPlan
 from gpucodec.codestream.j2k_reader import Codestream
 from gpucodec.codestream.j2k_size import FORMAT
@@ -55,7 +55,11 @@ class CodedBlocks:
 
 
 def read_codeblocks(
-    where: Executor, plan: DecodingPlan, codestreams: Sequence[Codestream], first_frame: int = 0
+    where: Executor,
+    plan: DecodingPlan,
+    codestreams: Sequence[Codestream],
+    first_frame: int = 0,
+    loaded: LoadedCodestreams | None = None,
 ) -> CodedBlocks:
     """Read all packets, and collect each codeblock's bytes.
 
@@ -69,6 +73,8 @@ def read_codeblocks(
         One or more.
     first_frame : int
         Index of the first one in its file, for messages.
+    loaded : LoadedCodestreams, optional
+        Their bytes, where they are on the device already.
 
     Raises
     ------
@@ -79,20 +85,26 @@ def read_codeblocks(
     LimitExceededError
         If packets tell of more pieces than can be numbered.
     """
-    return _Reading(where, plan, codestreams, first_frame).read()
+    return _Reading(where, plan, codestreams, first_frame, loaded).read()
 
 
 class _Reading:
     """One call of `read_codeblocks`."""
 
     def __init__(
-        self, where: Executor, plan: DecodingPlan, codestreams: Sequence[Codestream], first_frame: int
+        self,
+        where: Executor,
+        plan: DecodingPlan,
+        codestreams: Sequence[Codestream],
+        first_frame: int,
+        loaded: LoadedCodestreams | None,
     ) -> None:
         self.where, self.plan, self.codestreams, self.first_frame = where, plan, codestreams, first_frame
         self.num_frames, self.num_tiles = len(codestreams), len(plan.tiles)
         packed = [codestream.packed_headers for codestream in codestreams]
         apart = [headers for headers in packed if headers]
-        source, starts = laid_out(where, [*(codestream.data for codestream in codestreams), *apart])
+        pieces = [*(codestream.data for codestream in codestreams), *apart]
+        source, starts = laid_out(where, loaded if loaded is not None and loaded.are(pieces) else pieces)
         self.source, self.starts = source, starts[: self.num_frames]
         # Frames that have no packed headers have no parts in them either.
         self.header_starts = np.zeros(self.num_frames, np.int64)

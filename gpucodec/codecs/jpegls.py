@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from gpucodec.backends import KERNEL_BACKENDS, executor, num_multiprocessors, why_unavailable
+from gpucodec.codecs import jpegls_decoding as decoding
+from gpucodec.codecs import jpegls_encoding as encoding
 from gpucodec.codecs.base import Codec, DecodeRequest, EncodeRequest, why_not_partial
+from gpucodec.codecs.device_frames import brought_home
 from gpucodec.codecs.formats import Family
-from gpucodec.codecs.jpegls_decoding import decode_frames, describe_frames, found_spec
-from gpucodec.codecs.jpegls_encoding import encode_frames, num_scans
+from gpucodec.codecs.jpegls_decoding import describe_frames, found_spec
+from gpucodec.codecs.jpegls_encoding import num_scans
 from gpucodec.codestream.jpegls import encoding_limits
 from gpucodec.errors import CodestreamError
 from gpucodec.frames import FrameBatch
@@ -21,6 +24,7 @@ __all__ = ["JpeglsCodec", "codecs"]
 # threads a multiprocessor most schedulers have nothing to do, and `auto` takes the CPU. On paper, see
 # `gpucodec_kernels.jpegls.scan`: no GPU has been measured yet.
 _SCANS_A_MULTIPROCESSOR = 128
+_DEVICE_FRAMES = 3  # samples, codestream, and what they become in the container of the dataset
 _FEWEST_MULTIPROCESSORS = 40  # a T4's
 
 
@@ -67,9 +71,20 @@ class JpeglsCodec(Codec):
     def _why_unavailable(self) -> list[str]:
         return [reason] if (reason := why_unavailable(self.backend)) else []
 
+    def device_bytes(self, request: EncodeRequest | DecodeRequest) -> int:
+        """Return at most how many bytes of a device's memory one frame needs while it is worked on."""
+        near = request.options.jls_error if isinstance(request, EncodeRequest) else 0
+        spec = request.spec
+        spec = spec.replace(bits_stored=min(16, max(2, spec.bits_stored)))
+        return _DEVICE_FRAMES * spec.num_bytes + encoding.frame_bytes(executor(self.backend), spec, near)
+
     def encode_batch(self, batch: FrameBatch, request: EncodeRequest) -> list[bytes]:
         """Encode frames, near-lossless if the options have a `jls_error`."""
-        return encode_frames(executor(self.backend), batch.frames, batch.spec, request.options.jls_error)
+        return self.begin_encode(batch, request)()
+
+    def begin_encode(self, batch: FrameBatch, request: EncodeRequest) -> Callable[[], list[bytes]]:
+        """Begin to encode frames; on the host it is done then."""
+        return encoding.begin_frames(executor(self.backend), batch.frames, batch.spec, request.options.jls_error)
 
     def decode_batch(self, codestreams: Sequence[bytes], request: DecodeRequest) -> FrameBatch:
         """Decode codestreams, see `gpucodec.codecs.base.Codec.decode_batch`.
@@ -87,15 +102,35 @@ class JpeglsCodec(Codec):
             If a codestream holds what a frame of DICOM cannot: components of different sizes, table entries of
             more than 16 bits.
         """
-        if not codestreams:
-            return FrameBatch(np.empty((0, *request.spec.shape), request.spec.dtype), request.spec, request.first_frame)
-        try:
-            return self._decode(codestreams, request, trusting=True)
-        except CodestreamError:
-            return self._decode(codestreams, request, trusting=False)
+        return self.begin_decode(codestreams, request)()
 
-    def _decode(self, codestreams: Sequence[bytes], request: DecodeRequest, *, trusting: bool) -> FrameBatch:
+    def begin_decode(self, codestreams: Sequence[bytes], request: DecodeRequest) -> Callable[[], FrameBatch]:
+        """Begin to decode codestreams as `decode_batch` does; on the host it is done then."""
+        if not codestreams:
+            none = FrameBatch(np.empty((0, *request.spec.shape), request.spec.dtype), request.spec, request.first_frame)
+            return lambda: none
+
+        def mistrusting() -> FrameBatch:
+            return self._begin(codestreams, request, trusting=False)()
+
+        try:
+            finish = self._begin(codestreams, request, trusting=True)
+        except CodestreamError:
+            return mistrusting
+
+        def trusting() -> FrameBatch:
+            try:
+                return finish()
+            except CodestreamError:
+                return mistrusting()
+
+        return trusting
+
+    def _begin(
+        self, codestreams: Sequence[bytes], request: DecodeRequest, *, trusting: bool
+    ) -> Callable[[], FrameBatch]:
+        where = executor(self.backend)
         descriptions = describe_frames(codestreams, request, trusting=trusting)
         spec = found_spec(descriptions, request.spec)
-        frames = decode_frames(executor(self.backend), codestreams, descriptions, spec, request.first_frame)
-        return FrameBatch(frames, spec, request.first_frame)
+        finish = decoding.begin_frames(where, codestreams, descriptions, spec, request.first_frame)
+        return lambda: FrameBatch(brought_home(where, finish(), request), spec, request.first_frame)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from gpucodec.backends import Executor
 from gpucodec.codecs.base import DecodeRequest
 from gpucodec.codecs.buffers import laid_out
+from gpucodec.codecs.device_frames import new_frames
 from gpucodec.codecs.jpegls_samples import finish_component, undo_colour_transform, value_bits
 from gpucodec.codecs.jpegls_scans import Scans, portions, sample_bytes, scan_geometry
 from gpucodec.codestream.jpegls import Description, Scan, read_codestream
@@ -24,12 +26,13 @@ from gpucodec.errors import (
 )
 from gpucodec.frames import FrameSpec
 
-__all__ = ["decode_components", "decode_frames", "describe_frames", "found_spec"]
+__all__ = ["begin_frames", "decode_components", "describe_frames", "found_spec"]
 
 _FORMAT = "JPEG-LS"
 # A bit can stand for this many samples at most, a step of run mode (T.87 A.7.1.2), and never for those of two lines.
 _LONGEST_RUN = 1 << 15
 _DEFAULT_MAX_BYTES = 1 << 33
+_HOST = Executor("cpu")
 
 
 # -- whole frames
@@ -126,14 +129,14 @@ def found_spec(descriptions: Sequence[Description], spec: FrameSpec) -> FrameSpe
     )
 
 
-def decode_frames(
+def begin_frames(
     where: Executor,
     codestreams: Sequence[bytes],
     descriptions: Sequence[Description],
     spec: FrameSpec,
     first_frame: int,
-) -> np.ndarray[Any, Any]:
-    """Decode codestreams whose descriptions were checked.
+) -> Callable[[], Any]:
+    """Begin to decode codestreams whose descriptions were checked; what is returned waits and returns the frames.
 
     Parameters
     ----------
@@ -148,15 +151,12 @@ def decode_frames(
 
     Returns
     -------
-    numpy.ndarray
-        ``(frames, rows, columns)`` or ``(frames, rows, columns, samples)`` of `spec`'s dtype.
-
-    Raises
-    ------
-    CodestreamError
-        If entropy-coded data is wrong; names frame and offset.
+    callable
+        Returns ``(frames, rows, columns)`` or ``(frames, rows, columns, samples)`` of `spec`'s dtype, where the kernels
+        run. It raises CodestreamError if entropy-coded data is wrong, naming frame and offset.
     """
-    frames = np.empty((len(codestreams), *spec.shape), spec.dtype)
+    frames = new_frames(where, len(codestreams), spec)
+    ends: list[Callable[[], None]] = []
     for begin, end in portions(where, len(codestreams), spec.num_bytes):
         part = frames[begin:end].reshape(-1)
         work = _Work(where, codestreams[begin:end], spec.dtype.itemsize, first_frame + begin)
@@ -164,17 +164,36 @@ def decode_frames(
             with naming_frame(first_frame + begin + index):
                 for scan in description.scans:
                     work.add(index, description, scan, _frame_planes(description, scan, index, spec))
-        work.run(part)
-        for index, description in enumerate(descriptions[begin:end]):
-            with naming_frame(first_frame + begin + index):
-                _finish(frames[begin + index].reshape(spec.rows, spec.columns, -1), description)
-    return frames
+        ends.append(partial(_finish_portion, work.run(part), where, frames, descriptions, (begin, end), first_frame))
+        if not where.is_asynchronous:
+            ends.pop()()
+
+    def finish() -> Any:
+        for end in ends:
+            end()
+        return frames
+
+    return finish
 
 
-def _finish(frame: np.ndarray[Any, Any], description: Description) -> None:
+def _finish_portion(
+    check: Callable[[], None],
+    where: Executor,
+    frames: Any,
+    descriptions: Sequence[Description],
+    bounds: tuple[int, int],
+    first_frame: int,
+) -> None:
+    check()
+    for index in range(*bounds):
+        with naming_frame(first_frame + index):
+            _finish(where, frames[index].reshape(*frames.shape[1:3], -1), descriptions[index])
+
+
+def _finish(where: Executor, frame: Any, description: Description) -> None:
     for scan in description.scans:
         for place, component in enumerate(scan.components):
-            finish_component(frame[..., component], description, scan, place)
+            finish_component(where, frame[..., component], description, scan, place)
     undo_colour_transform([frame[..., k] for k in range(frame.shape[-1])], description)
 
 
@@ -214,20 +233,21 @@ def decode_components(
     sizes = [component.rows * component.columns for component in description.components]
     _check_bytes(sum(sizes) * dtype.itemsize, max_bytes)
     _check_length(description)
-    samples = np.empty(sum(sizes), dtype)
+    there = where.empty(sum(sizes), dtype)
     begins = np.cumsum([0, *sizes]).tolist()
     work = _Work(where, [codestream], dtype.itemsize, None)
     for scan in description.scans:
         planes = [(begins[k], description.components[k].columns, 1) for k in scan.components]
         work.add(0, description, scan, planes)
-    work.run(samples)
+    work.run(there)()
+    samples = where.download(there)
     components = [
         samples[begin : begin + size].reshape(component.rows, component.columns)
         for begin, size, component in zip(begins, sizes, description.components, strict=False)
     ]
     for scan in description.scans:
         for place, component in enumerate(scan.components):
-            finish_component(components[component], description, scan, place)
+            finish_component(_HOST, components[component], description, scan, place)
     undo_colour_transform(components, description)
     return components
 
@@ -274,31 +294,42 @@ class _Work:
             begin = planes[0][0] + first * planes[0][1] * scans.geometry.planes[0][4]
             self.launches[scans].append(_Segment(frame, start, end, begin, min(interval, lines - first)))
 
-    def run(self, samples: np.ndarray[Any, Any]) -> None:
-        """Decode all segments into a flat array on the host.
+    def run(self, samples: Any) -> Callable[[], None]:
+        """Begin to decode all segments into a flat array where the kernels run.
 
-        Raises
-        ------
-        CodestreamError
-            Of the first segment that is wrong.
+        What is returned waits for the end; it raises the CodestreamError of the first segment that is wrong.
         """
-        where = self.where
-        source, offsets = laid_out(where, self.codestreams)
-        target = samples if where.on_host else where.empty(samples.size, samples.dtype)
+        source, offsets = laid_out(self.where, self.codestreams)
+        checks: list[Callable[[], None]] = []
         for scans, segments in self.launches.items():
-            for begin, end in portions(where, len(segments), scans.work_bytes()):
-                self._launch(scans, segments[begin:end], source, offsets, target)
-        if not where.on_host:
-            samples[:] = where.download(target)
+            for begin, end in portions(self.where, len(segments), scans.work_bytes()):
+                checks.append(self._launch(scans, segments[begin:end], source, offsets, samples))
+                if not self.where.is_asynchronous:
+                    checks.pop()()
+
+        def check() -> None:
+            for each in checks:
+                each()
+
+        return check
 
     def _launch(
         self, scans: Scans, segments: Sequence[_Segment], source: Any, offsets: np.ndarray[Any, Any], target: Any
-    ) -> None:
+    ) -> Callable[[], None]:
         bounds = np.array([(segment.start, segment.end) for segment in segments], np.int64)
         bounds += offsets[[segment.frame for segment in segments], None]
         starts = np.array([segment.first_sample for segment in segments], np.int64)
         rows = np.array([segment.rows for segment in segments], np.int32)
-        status, stopped = scans.decode(self.where, source, bounds, target, starts, rows)
+        results = scans.decode(self.where, source, bounds, target, starts, rows)
+        return lambda: self._check(segments, bounds, *results())
+
+    def _check(
+        self,
+        segments: Sequence[_Segment],
+        bounds: np.ndarray[Any, Any],
+        status: np.ndarray[Any, Any],
+        stopped: np.ndarray[Any, Any],
+    ) -> None:
         failed = np.flatnonzero((status != 0) | (stopped != bounds[:, 1] - bounds[:, 0]))
         if failed.size:
             first = int(failed[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import groupby
 from typing import Any
 
@@ -13,7 +14,7 @@ from gpucodec.codestream.jpegls import EOI, InterleaveMode, default_preset, writ
 from gpucodec.errors import GpucodecError
 from gpucodec.frames import FrameSpec
 
-__all__ = ["encode_frames", "num_scans"]
+__all__ = ["begin_frames", "frame_bytes", "num_scans"]
 
 
 def num_scans(spec: FrameSpec) -> int:
@@ -21,8 +22,8 @@ def num_scans(spec: FrameSpec) -> int:
     return spec.samples_per_pixel if spec.planar_configuration else 1
 
 
-def encode_frames(where: Executor, frames: Any, spec: FrameSpec, near: int) -> list[bytes]:
-    """Encode frames.
+def begin_frames(where: Executor, frames: Any, spec: FrameSpec, near: int) -> Callable[[], list[bytes]]:
+    """Begin to encode frames; what is returned waits for the end and returns codestreams.
 
     Parameters
     ----------
@@ -36,10 +37,18 @@ def encode_frames(where: Executor, frames: Any, spec: FrameSpec, near: int) -> l
         The largest absolute error of a sample, 0 for lossless.
     """
     plan = _Plan(where, spec, near)
+    if where.is_asynchronous:
+        return plan.begin(frames, worst=False)
     encoded: list[bytes] = []
     for begin, end in portions(where, len(frames), plan.frame_bytes(worst=False)):
-        encoded.extend(plan.encode(frames[begin:end], worst=False))
-    return encoded
+        encoded.extend(plan.begin(frames[begin:end], worst=False)())
+    return lambda: encoded
+
+
+def frame_bytes(where: Executor, spec: FrameSpec, near: int) -> int:
+    """Return at most how many bytes one frame needs while it is encoded."""
+    plan = _Plan(where, spec, near)
+    return spec.num_bytes + plan.frame_bytes(worst=False) + plan.num_scans * plan.scans(1, 1).slot_bytes()
 
 
 class _Plan:
@@ -74,16 +83,27 @@ class _Plan:
         work = scans.slot_bytes(worst=worst) + scans.work_bytes()
         return self.spec.num_samples * self.sample_bytes + self.num_scans * work
 
-    def encode(self, frames: Any, *, worst: bool) -> list[bytes]:
+    def begin(self, frames: Any, *, worst: bool) -> Callable[[], list[bytes]]:
         samples, pixel_stride, component_stride = _flat_samples(frames, self.spec, self.sample_bytes)
         starts = np.arange(len(frames))[:, None] * self.spec.num_samples
         starts = (starts + np.arange(self.num_scans) * component_stride).reshape(-1)
         scans = self.scans(pixel_stride, component_stride)
         slots, lengths, status = scans.encode(self.where, samples, starts, worst=worst)
-        full = self.where.download(status) != 0
-        pieces = _pieces(
-            self.where, slots, scans.slot_bytes(worst=worst), np.where(full, 0, self.where.download(lengths))
+        states, sizes = self.where.begin_download(status), self.where.begin_download(lengths)
+        return lambda: self._finish(
+            frames, slots, scans.slot_bytes(worst=worst), np.asarray(states() != 0), sizes(), worst
         )
+
+    def _finish(
+        self,
+        frames: Any,
+        slots: Any,
+        slot_bytes: int,
+        full: np.ndarray[Any, Any],
+        lengths: np.ndarray[Any, Any],
+        worst: bool,
+    ) -> list[bytes]:
+        pieces = _pieces(self.where, slots, slot_bytes, np.where(full, 0, lengths))
         encoded = [
             b"".join([part for index in range(first, first + self.num_scans)
                       for part in (self.headers[index - first], pieces[index])] + [EOI])
@@ -93,7 +113,7 @@ class _Plan:
             if worst:
                 raise GpucodecError("JPEG-LS: a scan is longer than the longest that its samples can take")
             del slots, pieces
-            self._encode_again(frames, full.reshape(-1, self.num_scans).any(axis=1), encoded)
+            self._encode_again(frames, np.any(full.reshape(-1, self.num_scans), axis=1), encoded)
         return encoded
 
     def _encode_again(self, frames: Any, full: np.ndarray[Any, Any], encoded: list[bytes]) -> None:
@@ -104,7 +124,7 @@ class _Plan:
             indices = list(run)
             for begin, end in portions(self.where, len(indices), self.frame_bytes(worst=True)):
                 first, last = indices[begin], indices[end - 1] + 1
-                encoded[first:last] = self.encode(frames[first:last], worst=True)
+                encoded[first:last] = self.begin(frames[first:last], worst=True)()
 
 
 def _flat_samples(frames: Any, spec: FrameSpec, num_bytes: int) -> tuple[Any, int, int]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gpucodec.backends import Executor
 from gpucodec.codestream.jpegls import Description, InterleaveMode, Scan
 from gpucodec.errors import CodestreamError, UnsupportedError
 
@@ -35,7 +36,7 @@ def value_bits(description: Description) -> int:
     return 8 * widest
 
 
-def finish_component(samples: np.ndarray[Any, Any], description: Description, scan: Scan, place: int) -> None:
+def finish_component(where: Executor, samples: Any, description: Description, scan: Scan, place: int) -> None:
     """Apply point transform and mapping table of a scan's component to its samples, T.87 A.1 and C.2.4.1.2.
 
     Raises
@@ -46,7 +47,7 @@ def finish_component(samples: np.ndarray[Any, Any], description: Description, sc
     identifier = scan.mapping_tables[place]
     if scan.point_transform:
         if int(samples.max()) >> (description.precision - scan.point_transform):
-            raise _error(f"a sample of {samples.max()} before a point transform of {scan.point_transform}", scan)
+            raise _error(f"a sample of {int(samples.max())} before a point transform of {scan.point_transform}", scan)
         samples <<= scan.point_transform
     if not identifier:
         return
@@ -54,10 +55,10 @@ def finish_component(samples: np.ndarray[Any, Any], description: Description, sc
     entries = np.frombuffer(table.content, f">u{table.entry_bytes}")
     if (largest := int(samples.max())) >= len(entries):
         raise _error(f"a sample of {largest}, mapping table {identifier} has {len(entries)} entries", scan)
-    samples[...] = entries[samples]
+    samples[...] = where.upload(entries.astype(f"u{table.entry_bytes}"))[samples]
 
 
-def undo_colour_transform(components: Sequence[np.ndarray[Any, Any]], description: Description) -> None:
+def undo_colour_transform(components: Sequence[Any], description: Description) -> None:
     """Turn the components of HP's colour transforms back to RGB, as CharLS does.
 
     Components that are not interleaved are left alone, as CharLS leaves them.

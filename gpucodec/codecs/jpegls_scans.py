@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -18,15 +18,15 @@ from gpucodec.errors import UnsupportedError
 __all__ = ["Geometry", "Scans", "portions", "sample_bytes", "scan_geometry"]
 
 # Frames are worked on in portions, so that memory does not grow with the batch: what a portion needs beside input
-# and output. A GPU has one thread a scan and must be given thousands at once.
-_PORTION_BYTES = {"cpu": 64 << 20, "cuda": 2 << 30, "simulator": 64 << 20}
+# and output. A GPU has one thread a scan and must be given thousands at once: it gets all of them.
+_PORTION_BYTES = 64 << 20
 _ALL_BITS = 0xFFFF
 
 
 def portions(where: Executor, count: int, num_bytes: int) -> Iterator[tuple[int, int]]:
     """Yield first and end of the portions of `count` things that need `num_bytes` each."""
-    step = max(1, _PORTION_BYTES[where.backend] // num_bytes)
-    for begin in range(0, count, step):
+    step = count if where.is_asynchronous else max(1, _PORTION_BYTES // num_bytes)
+    for begin in range(0, count, max(1, step)):
         yield begin, min(begin + step, count)
 
 
@@ -122,8 +122,11 @@ class Scans:
         samples: Any,
         sample_starts: np.ndarray[Any, Any],
         rows: np.ndarray[Any, Any],
-    ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        """Decode the segments of `source` between the pairs of `bounds`; return status and bytes used of each."""
+    ) -> Callable[[], tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+        """Begin to decode the segments of `source` between the pairs of `bounds`.
+
+        What is returned waits for the end, and returns status and bytes used of each.
+        """
         from gpucodec_kernels.jpegls.parameters import decode_window_size
 
         count = len(sample_starts)
@@ -133,7 +136,8 @@ class Scans:
             self._kernel("decode"), count, source, starts, ends, samples, where.upload(sample_starts),
             where.upload(rows), *self._shared(where, count, decode_window_size), status, stopped,
         )  # fmt: skip
-        return where.download(status), where.download(stopped)
+        states, places = where.begin_download(status), where.begin_download(stopped)
+        return lambda: (states(), places())
 
     def _kernel(self, verb: str) -> Any:
         from gpucodec_kernels.jpegls.parameters import is_lossless

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,7 @@ _STATUS_ODD = -1  # beside what the kernels say of a segment
 
 def frames_to_decode(where: Executor, spec: FrameSpec, count: int) -> int:
     """Return how many of `count` frames make a portion."""
-    if _num_lanes(where, spec, count):
+    if where.is_asynchronous or _num_lanes(where, spec, count):
         return count
     enough = min(-(-_SEGMENTS_IN_A_PORTION // num_segments(spec)), _LARGEST_PORTION_BYTES // spec.num_bytes)
     return max(1, _PORTION_BYTES // spec.num_bytes, enough)
@@ -70,25 +70,20 @@ class Decoding:
     request: DecodeRequest
     first_frame: int
 
-    def decode_into(self, frames: np.ndarray[Any, Any]) -> None:
-        """Decode into the frames, ``(frames, rows, columns[, samples])``.
+    def begin(self, frames: Any) -> Callable[[], None]:
+        """Begin to decode into the frames, ``(frames, rows, columns[, samples])``; what is returned looks for faults.
 
         Raises
         ------
         CodestreamError
-            Names frame, segment and offset of the first fault.
+            From what is returned; names frame, segment and offset of the first fault.
         """
-        where = self.where
-        out = frames.reshape(-1).view(np.uint8)
-        samples = out if where.on_host else where.empty(out.size, np.uint8)
-        if lanes := _num_lanes(where, self.request.spec, len(self.codestreams)):
-            self._decode_lanes(samples, lanes)
-        else:
-            self._decode_segments(samples)
-        if not where.on_host:
-            out[:] = where.download(samples)
+        samples = frames.reshape(-1).view(np.uint8)
+        if lanes := _num_lanes(self.where, self.request.spec, len(self.codestreams)):
+            return self._decode_lanes(samples, lanes)
+        return self._decode_segments(samples)
 
-    def _decode_lanes(self, samples: Any, lanes: int) -> None:
+    def _decode_lanes(self, samples: Any, lanes: int) -> Callable[[], None]:
         from gpucodec_kernels import rle
 
         where, spec = self.where, self.request.spec
@@ -96,9 +91,9 @@ class Decoding:
         status, stopped = self._reports()
         shape = (spec.rows * spec.columns, num_segments(spec), len(self.codestreams), lanes, self._byte_places())
         where.launch(rle.decode_lane, lanes, *self._segments(), *shape, planes, status, stopped, samples)
-        self._check(status, stopped)
+        return self._check(status, stopped)
 
-    def _decode_segments(self, samples: Any) -> None:
+    def _decode_segments(self, samples: Any) -> Callable[[], None]:
         from gpucodec_kernels import rle, rle_segments
 
         where, spec = self.where, self.request.spec
@@ -107,12 +102,13 @@ class Decoding:
         status, stopped = self._reports()
         count = len(self.codestreams) * segments
         rle_segments.decode_segments(where, count, *self._segments(), pixels, planes, status, stopped)
-        self._check(status, stopped)
+        check = self._check(status, stopped)
         if segments > 1:
             chunk = where.samples_per_index
             chunks = -(-pixels // chunk)
             shape = (pixels, segments, chunks, chunk, self._byte_places())
             where.launch(rle.interleave_planes, len(self.codestreams) * chunks, planes, *shape, samples)
+        return check
 
     def _segments(self) -> tuple[Any, Any, Any]:
         """Return an array that holds all codestreams, and where in it each segment begins and ends."""
@@ -127,12 +123,16 @@ class Decoding:
         count = len(self.codestreams) * num_segments(self.request.spec)
         return self.where.empty(count, np.int32), self.where.empty(count, np.int64)
 
-    def _check(self, status: Any, stopped: Any) -> None:
+    def _check(self, status: Any, stopped: Any) -> Callable[[], None]:
+        found, reached = self.where.begin_download(status), self.where.begin_download(stopped)
+        return lambda: self._raise_fault(found(), reached())
+
+    def _raise_fault(self, status: np.ndarray[Any, Any], stopped: np.ndarray[Any, Any]) -> None:
         from gpucodec_kernels import rle
 
         segments, bounds = num_segments(self.request.spec), self.bounds
-        found = self.where.download(status).reshape(-1, segments)
-        reached = self.where.download(stopped).reshape(-1, segments) + bounds[:, :-1]
+        found = status.reshape(-1, segments)
+        reached = stopped.reshape(-1, segments) + bounds[:, :-1]
         # Padding makes a segment's length even. Files exist whose writers left it out; padded and still odd is damage.
         odd = (found == rle.STATUS_OK) & (reached < bounds[:, 1:]) & (bounds[:, 1:] % 2 == 1)
         found = np.where(odd, _STATUS_ODD, found)

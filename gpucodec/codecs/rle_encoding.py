@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -15,7 +16,7 @@ from gpucodec.codecs.prefix_sum import exclusive_prefix_sum
 from gpucodec.codestream.rle_header import num_segments
 from gpucodec.frames import FrameSpec
 
-__all__ = ["encode_portion", "frames_to_encode"]
+__all__ = ["begin_portion", "frames_to_encode"]
 
 # Frames are worked on in portions, so that what a portion needs beside input and output stays in the processor's
 # cache and does not grow with the batch. An index is a row, of which every portion has plenty.
@@ -24,13 +25,13 @@ _PORTION_BYTES = 6 << 20
 _LARGE_CODESTREAM_BYTES = 1 << 20
 
 
-def frames_to_encode(spec: FrameSpec) -> int:
-    """Return how many frames make a portion for encoding."""
-    return max(1, _PORTION_BYTES // spec.num_bytes)
+def frames_to_encode(where: Executor, spec: FrameSpec, count: int) -> int:
+    """Return how many of `count` frames make a portion for encoding: all of them on a GPU."""
+    return count if where.is_asynchronous else max(1, _PORTION_BYTES // spec.num_bytes)
 
 
-def encode_portion(where: Executor, frames: Any, spec: FrameSpec) -> list[bytes]:
-    """Encode some frames, ``(frames, rows, columns[, samples])`` on the host or where the kernels run."""
+def begin_portion(where: Executor, frames: Any, spec: FrameSpec) -> Callable[[], list[bytes]]:
+    """Begin to encode some frames, ``(frames, rows, columns[, samples])`` on the host or where the kernels run."""
     from gpucodec_kernels import rle, rle_rows
 
     source, strides = _byte_layout(where, frames, spec)
@@ -48,11 +49,16 @@ def encode_portion(where: Executor, frames: Any, spec: FrameSpec) -> list[bytes]
     segment_offsets = where.empty(len(frames) * (segments + 1), np.int64)
     where.launch(rle.place_segments, len(frames), row_offsets, segments, rows, segment_offsets)
     # The host needs the lengths to allocate the output and to cut it into frames.
-    lengths = where.download(segment_offsets)[segments :: segments + 1]
-    encoded = _EncodedPortion(where, spec, slots, row_offsets, segment_offsets, lengths)
-    if where.on_host and lengths.min() >= _LARGE_CODESTREAM_BYTES:
-        return [encoded.gather_into_bytes(frame) for frame in range(len(frames))]
-    return encoded.gather_and_cut()
+    offsets = where.begin_download(segment_offsets)
+
+    def finish() -> list[bytes]:
+        lengths = offsets()[segments :: segments + 1]
+        encoded = _EncodedPortion(where, spec, slots, row_offsets, segment_offsets, lengths)
+        if where.on_host and lengths.min() >= _LARGE_CODESTREAM_BYTES:
+            return [encoded.gather_into_bytes(frame) for frame in range(len(frames))]
+        return encoded.gather_and_cut()
+
+    return finish
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,9 +43,10 @@ def portion_bounds(where: Executor, num_frames: int, frame_samples: int, portion
     frame_samples : int
         Samples of each.
     portion_samples : int
-        Samples of a portion, at most, unless it is a single frame.
+        Samples of a portion on the host, at most, unless it is a single frame; a GPU gets all of them.
     """
-    step = max(1, portion_samples // max(1, frame_samples))
+    step = num_frames if where.is_asynchronous else portion_samples // max(1, frame_samples)
+    step = max(1, step)
     number = -(-num_frames // step)
     threads = _threads(where)
     if step * frame_samples <= _MOST_SAMPLES and num_frames >= threads:

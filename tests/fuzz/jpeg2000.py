@@ -17,8 +17,8 @@ import numpy as np
 
 from gpucodec.backends import executor
 from gpucodec.codecs.base import DecodeRequest
-from gpucodec.codecs.htj2k_encode import encode_lossless
-from gpucodec.codecs.htj2k_quality import encode_lossy
+from gpucodec.codecs.htj2k_encode import begin_lossless
+from gpucodec.codecs.htj2k_quality import begin_lossy
 from gpucodec.codecs.jpeg2000 import Jpeg2000Codec, encode_frames
 from gpucodec.codecs.options import DecodeOptions
 from gpucodec.codestream.j2k_parameters import CodeblockStyle, CodingParameters, ProgressionOrder
@@ -72,8 +72,8 @@ def corpus(rng: np.random.Generator) -> list[tuple[bytes, int]]:
         samples = 3 if parameters.component_transform else 1
         frames = smooth if samples == 3 else narrow
         batch = FrameBatch(frames, FrameSpec.from_array(frames, bits_stored=12))
-        encode = encode_lossless if parameters.reversible else encode_lossy
-        streams.append((encode(executor("cpu"), batch, parameters)[0], samples))
+        begin = begin_lossless if parameters.reversible else begin_lossy
+        streams.append((begin(executor("cpu"), batch, parameters)()[0], samples))
     return streams
 
 

@@ -9,7 +9,7 @@ from gpucodec_kernels.target import simulator_enabled
 import gpucodec
 from gpucodec import FrameSpec
 from gpucodec.backends import executor
-from gpucodec.codecs.htj2k_encode import encode_lossless
+from gpucodec.codecs.htj2k_encode import begin_lossless
 from gpucodec.codestream.j2k_parameters import CodingParameters, ProgressionOrder
 from gpucodec.frames import FrameBatch
 from tests.codecs.test_jpeg2000 import picture
@@ -64,7 +64,7 @@ def check_packets(frame, *, transformed=False):
     parameters = CodingParameters(
         levels=5, component_transform=transformed, progression_order=ProgressionOrder.RPCL, high_throughput=True
     )
-    (ours,) = encode_lossless(executor("cpu"), FrameBatch(frame[None], spec), parameters)
+    (ours,) = begin_lossless(executor("cpu"), FrameBatch(frame[None], spec), parameters)()
     theirs = openjphs(frame, transformed)
     assert ours[ours.index(SOD) :] == theirs[theirs.index(SOD) :]
 
