@@ -30,7 +30,11 @@ _FLOAT32_ROUNDING = 16 * 2.0**-24
 _FLOAT64_ROUNDING = 2.0**-40
 _ROUNDED = ("97", "irreversible")
 # A block coder's working memory: what is left there depends on the target's instructions.
-_SCRATCH = {"ebcot.encode": ("words", "symbols"), "ebcot.decode": ("words", "symbols"), "ht.encode": ("words",)}
+_SCRATCH = {
+    "ebcot.encode_apart": ("words", "symbols"),
+    "ebcot.decode": ("words", "symbols"),
+    "ht.encode": ("words",),
+}
 
 Launch = Callable[..., None]
 
