@@ -44,7 +44,11 @@ def model_codeblocks(
     flags, words, words_stride, symbols, symbols_stride, max_passes, lengths, zero_bitplanes, num_passes,
     pass_distortions, status,
 ):  # fmt: skip
-    """Write the symbols of a codeblock."""
+    """Write the symbols of a codeblock.
+
+    Moves more than the least: a codeblock's bit-planes and states, 27 kB of 64 x 64 coefficients, fit neither into
+    a thread's registers nor, for a warp, into shared memory. They are written and read once a coding pass.
+    """
     mine = words[int64(index) * words_stride : (int64(index) + int64(1)) * words_stride]
     job = mine[int64(NUM_MQ_WORDS) : int64(NUM_MQ_WORDS + NUM_JOB_WORDS)]
     first_symbol = int64(index) * symbols_stride
@@ -67,7 +71,11 @@ def code_codeblocks(
     index, first_job, style, flags, words, words_stride, symbols, symbols_stride, slots, slot_bytes, max_passes,
     lengths, pass_lengths, status,
 ):  # fmt: skip
-    """Code the symbols of a codeblock."""
+    """Code the symbols of a codeblock.
+
+    Moves more than the least: each codeblock has the table of states and its contexts' states in device memory, 1.8 kB
+    that the second-level cache holds; with small codeblocks that is more than their symbols.
+    """
     mine = words[int64(index) * words_stride : (int64(index) + int64(1)) * words_stride]
     job = mine[int64(NUM_MQ_WORDS) : int64(NUM_MQ_WORDS + NUM_JOB_WORDS)]
     if job[ACTIVE] == _ZERO:
