@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gpucodec.errors import DeviceMemoryError
 
-__all__ = ["Crossing", "Point", "Race", "crossing_of", "find_crossing"]
+__all__ = ["Crossing", "Point", "crossing_of", "find_crossing"]
 
 _FEWEST_ROUNDS, _MOST_ROUNDS = 3, 15
 _LEAST_SECONDS = 0.02  # a round that is shorter than that is repeated
