@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import mmap
-import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import cache
+from textwrap import dedent
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from gpucodec_kernels.target import THREADS_PER_BLOCK, BlockKernel, Kernel
+from gpucodec_kernels.target import THREADS_PER_BLOCK, BlockKernel, DeviceFunction, Kernel, synchronize
 
 from benchmarks.kernel_traffic import SECTOR_BYTES, CountedArray, Launch, Log, settle
 from gpucodec.backends import Executor
@@ -90,6 +95,11 @@ class CountingExecutor(Executor):
 
     # -- what codecs use
 
+    @property
+    def is_asynchronous(self) -> bool:
+        """Whether codecs are to take what they take for a GPU, where launches return at once."""
+        return True
+
     def empty(self, size: int, dtype: Any) -> Any:
         """Return an uninitialised array in device memory."""
         num_bytes = int(size) * np.dtype(dtype).itemsize
@@ -155,9 +165,10 @@ class CountingExecutor(Executor):
                     run_block(kernel, block, given)
                     log.end_block()
             else:
+                function, _ = _in_python(kernel.python)
                 for begin in range(0, count, THREADS_PER_BLOCK):
                     for number in range(begin, min(count, begin + THREADS_PER_BLOCK)):
-                        kernel.python(np.int32(number), *given)
+                        function(np.int32(number), *given)
                     log.end_block()
         self._events.append(log.finish(self._name_of(kernel), count))
 
@@ -171,51 +182,60 @@ class CountingExecutor(Executor):
         return int(array.ctypes.data) - self._begin if array.size else 0
 
 
-class _BlockThread(threading.Thread):
-    """A thread of a block. One runs at a time, from one synchronisation to the next; they take turns."""
-
-    def __init__(self, call: Callable[[], None]) -> None:
-        super().__init__(daemon=True)
-        self._call = call
-        self._may_run = threading.Semaphore(0)
-        self._has_stopped = threading.Semaphore(0)
-        self.error: BaseException | None = None
-        self.done = False
-
-    def run(self) -> None:
-        self._may_run.acquire()
-        try:
-            with np.errstate(all="ignore"):
-                self._call()
-        except BaseException as error:  # handed to the caller of `run_block`
-            self.error = error
-        self.done = True
-        self._has_stopped.release()
-
-    def take_turn(self) -> None:
-        """Let it run to its next synchronisation, or to its end."""
-        self._may_run.release()
-        self._has_stopped.acquire()
-        if self.error is not None:
-            raise self.error
-
-    def syncthreads(self) -> None:
-        """Let the others come as far; `gpucodec_kernels.target.synchronize` calls it."""
-        self._has_stopped.release()
-        self._may_run.acquire()
+# -- blocks of threads: each thread is a generator that stops where it waits for the others
 
 
-def run_block(kernel: BlockKernel, block: int, arguments: list[Any]) -> None:
+def run_block(kernel: BlockKernel, block: int, arguments: Sequence[Any]) -> None:
     """Run one block of a kernel, thread by thread in their order between synchronisations."""
     shared = np.zeros(kernel.shared_size, kernel.shared_type)
-    threads = [
-        _BlockThread(lambda number=number: kernel.python(np.int32(block), np.int32(number), shared, *arguments))
-        for number in range(kernel.threads)
-    ]
-    for thread in threads:
-        thread.start()
-    waiting = threads
-    while waiting:
-        for thread in waiting:
-            thread.take_turn()
-        waiting = [thread for thread in waiting if not thread.done]
+    function, waits = _in_python(kernel.python)
+    calls = (function(np.int32(block), np.int32(thread), shared, *arguments) for thread in range(kernel.threads))
+    if not waits:
+        deque(calls, maxlen=0)
+        return
+    running = list(calls)
+    while running:
+        running = [thread for thread in running if next(thread, None)]
+
+
+@cache
+def _in_python(function: FunctionType) -> tuple[FunctionType, bool]:
+    """Return a function that calls device functions directly, as a generator if it waits; and whether it does.
+
+    Where it synchronises it yields True, and so does each call of a function that waits.
+    """
+    names = dict(function.__globals__)
+    waiting = set()
+    for name in function.__code__.co_names:
+        device = names.get(name)
+        if device is synchronize:
+            waiting.add(name)
+        elif isinstance(device, DeviceFunction):
+            names[name], waits = _in_python(device.python)
+            if waits:
+                waiting.add(name)
+    if not waiting:
+        return FunctionType(function.__code__, names, function.__name__, function.__defaults__), False
+    tree = ast.parse(dedent(inspect.getsource(function)))
+    definition: Any = tree.body[0]
+    definition.decorator_list = []
+    synchronising = {name for name in waiting if names[name] is synchronize}
+    source = ast.fix_missing_locations(_Waits(waiting, synchronising).visit(tree))
+    exec(compile(source, function.__code__.co_filename, "exec"), names)
+    return names[function.__name__], True
+
+
+class _Waits(ast.NodeTransformer):
+    """Makes a generator of a function: calls of functions that wait yield."""
+
+    def __init__(self, waiting: set[str], synchronising: set[str]) -> None:
+        self._waiting, self._synchronising = waiting, synchronising
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """Replace a call."""
+        self.generic_visit(node)
+        if not isinstance(node.func, ast.Name) or node.func.id not in self._waiting:
+            return node
+        if node.func.id in self._synchronising:
+            return ast.Yield(ast.Constant(True))
+        return ast.YieldFrom(node)

@@ -239,6 +239,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.kernel_report", description="What each kernel costs.")
     parser.add_argument("--kernel", action="append", metavar="NAME", help="report kernels whose names contain this")
     parser.add_argument("--arch", action="append", choices=list(map(architecture, ARCHITECTURES)))
+    parser.add_argument("--moved", action="store_true", help="compile nothing, tell bytes moved alone")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the result there, too")
     parser.add_argument("--workload", action="append", metavar="NAME", help="run those whose names contain this")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many processes")
@@ -246,7 +247,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     kernels = [(name, kernel) for name, kernel in gpu_kernels() if any(part in name for part in given.kernel or [""])]
     if not kernels:
         parser.error(f"no kernel's name contains {given.kernel}")
-    capabilities = [each for each in ARCHITECTURES if not given.arch or architecture(each) in given.arch]
+    wanted = [] if given.moved else given.arch or list(map(architecture, ARCHITECTURES))
+    capabilities = [each for each in ARCHITECTURES if architecture(each) in wanted]
     workloads = [
         number
         for number, workload in enumerate(WORKLOADS)
