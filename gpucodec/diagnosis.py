@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from gpucodec.driver import Driver, Gpu
+from gpucodec.driver import LIBRARY, Driver, Gpu
 
 __all__ = [
     "OLDEST_ARCHITECTURE",
@@ -225,7 +225,7 @@ def _driver(facts: Facts) -> Iterator[Fault]:
     driver = facts.driver
     if not driver.library:
         cure = "if this is a container, give it the GPU (docker run --gpus all)" if driver.has_nodes else _DRIVER
-        yield Fault("no driver", "no NVIDIA driver was found (its library is not there)", cure)
+        yield Fault("no driver", f"no NVIDIA driver was found ({LIBRARY} is missing)", cure)
         return
     if driver.error:
         what = f"the library of NVIDIA's driver, {driver.library}, cannot be used ({driver.error})"

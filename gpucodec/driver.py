@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Driver", "Gpu", "ask_driver", "load_driver"]
+__all__ = ["LIBRARY", "Driver", "Gpu", "ask_driver", "load_driver"]
 
-_LIBRARY = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+LIBRARY = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 _NODES = ("/dev/nvidia0", "/dev/nvidiactl", "/proc/driver/nvidia/version")
 # Of CUdevice_attribute.
 _MULTIPROCESSORS, _MAJOR, _MINOR = 16, 75, 76
@@ -83,8 +83,8 @@ def load_driver() -> Any:
         If it is not there or cannot be loaded.
     """
     if sys.platform == "win32":
-        return ctypes.WinDLL(_LIBRARY)
-    return ctypes.CDLL(_LIBRARY)
+        return ctypes.WinDLL(LIBRARY)
+    return ctypes.CDLL(LIBRARY)
 
 
 def ask_driver(load: Callable[[], Any] = load_driver) -> Driver:
@@ -99,21 +99,21 @@ def ask_driver(load: Callable[[], Any] = load_driver) -> Driver:
     try:
         library = load()
     except OSError as error:
-        return Driver("" if _is_missing(str(error)) else _LIBRARY, str(error), has_nodes)
+        return Driver("" if _is_missing(str(error)) else LIBRARY, str(error), has_nodes)
     version, count = c_int(), c_int()
     try:
         status = library.cuDriverGetVersion(byref(version)) or library.cuInit(0)
         status = status or library.cuDeviceGetCount(byref(count))
         gpus = tuple(_gpu(library, number) for number in range(count.value)) if status == 0 else ()
     except AttributeError as error:  # a library that has not even these calls
-        return Driver(_LIBRARY, str(error), has_nodes)
-    return Driver(_LIBRARY, "", has_nodes, version.value, status, gpus)
+        return Driver(LIBRARY, str(error), has_nodes)
+    return Driver(LIBRARY, "", has_nodes, version.value, status, gpus)
 
 
 def _is_missing(message: str) -> bool:
     """Whether it is the library itself that was not found, and nothing that it needs."""
     words = ("no such file", "could not find module", "image not found")
-    return _LIBRARY in message and any(word in message.lower() for word in words)
+    return LIBRARY in message and any(word in message.lower() for word in words)
 
 
 def _gpu(library: Any, number: int) -> Gpu:

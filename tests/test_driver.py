@@ -63,7 +63,7 @@ def test_no_library_is_no_driver(monkeypatch: pytest.MonkeyPatch, library: str, 
     def load():
         raise OSError(message)
 
-    monkeypatch.setattr(driver, "_LIBRARY", library)
+    monkeypatch.setattr(driver, "LIBRARY", library)
     assert ask_driver(load).library == ""
 
 
