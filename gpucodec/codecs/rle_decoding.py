@@ -94,7 +94,7 @@ class Decoding:
         return self._check(status, stopped)
 
     def _decode_segments(self, samples: Any) -> Callable[[], None]:
-        from gpucodec_kernels import rle, rle_segments
+        from gpucodec_kernels import rle_samples, rle_segments
 
         where, spec = self.where, self.request.spec
         segments, pixels = num_segments(spec), spec.rows * spec.columns
@@ -104,10 +104,7 @@ class Decoding:
         rle_segments.decode_segments(where, count, *self._segments(), pixels, planes, status, stopped)
         check = self._check(status, stopped)
         if segments > 1:
-            chunk = where.samples_per_index
-            chunks = -(-pixels // chunk)
-            shape = (pixels, segments, chunks, chunk, self._byte_places())
-            where.launch(rle.interleave_planes, len(self.codestreams) * chunks, planes, *shape, samples)
+            rle_samples.interleave(where, len(self.codestreams), planes, pixels, self._byte_places(), samples)
         return check
 
     def _segments(self) -> tuple[Any, Any, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numpy import uint8, uint32
+from numpy import uint8, uint32, uint64
 
 from gpucodec_kernels.target import inline_function, instruction, on_cuda
 
@@ -105,3 +105,9 @@ def store_aligned(array, position, word):
 def byte_of(word, byte):
     """Return one of the four bytes of a word."""
     return uint32(uint32(word >> uint32(uint32(8) * byte)) & uint32(0xFF))
+
+
+@inline_function
+def skew_of(array, position):
+    """Return how many bytes behind an aligned one a position of an array is."""
+    return uint32(uint32(misalignment(array) + uint32(position & uint64(3))) & uint32(3))

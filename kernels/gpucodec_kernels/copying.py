@@ -14,19 +14,13 @@ from typing import Any
 
 from numpy import int64, uint32, uint64
 
-from gpucodec_kernels.aligned import ALIGNED_BYTES, load_aligned, misalignment, store_aligned
+from gpucodec_kernels.aligned import ALIGNED_BYTES, load_aligned, skew_of, store_aligned
 from gpucodec_kernels.target import block_kernel, device_function, inline_function, kernel
 
 THREADS = 128
 LANES = 32  # threads of a piece
 PART = 1 << 14  # bytes of a slot that a group takes at once
 BLOCK = {"threads": THREADS, "shared_type": "uint32", "shared_size": 1}
-
-
-@inline_function
-def skew_of(array, position):
-    """Return how many bytes behind an aligned one a position of an array is."""
-    return uint32(uint32(misalignment(array) + uint32(position & uint64(3))) & uint32(3))
 
 
 @device_function

@@ -20,7 +20,7 @@ from typing import Any
 from numpy import int32, int64, uint8, uint32, uint64
 
 from gpucodec_kernels import rle
-from gpucodec_kernels.aligned import ALIGNED_BYTES, byte_of, load_aligned, misalignment, store_aligned
+from gpucodec_kernels.aligned import ALIGNED_BYTES, byte_of, load_aligned, skew_of, store_aligned
 from gpucodec_kernels.block_sums import add_up
 from gpucodec_kernels.rle import STATUS_OK, STATUS_OVERLONG, STATUS_SHORT, STATUS_TRUNCATED
 from gpucodec_kernels.target import block_kernel, device_function, inline_function, synchronize
@@ -71,7 +71,7 @@ def behind(place, control):
 @device_function
 def load_chunk(codestreams, begin, length, shared, thread):
     """Load a chunk and what is ahead of it from byte `begin` on; `length` bytes are left, zeros stand behind them."""
-    skew = uint32(uint32(misalignment(codestreams) + uint32(begin & uint64(3))) & uint32(3))
+    skew = skew_of(codestreams, begin)
     first = uint64(begin - uint64(skew))  # at an aligned address, unless it lies before the array
     for word in range(thread, uint32((CHUNK + AHEAD) // ALIGNED_BYTES + 1), uint32(THREADS)):
         ahead = uint32(uint32(ALIGNED_BYTES) * uint32(word))
@@ -188,7 +188,7 @@ def packet_of(shared, low, packets, decoded):
 @device_function
 def write_chunk(shared, thread, packets, decoded, planes, begin):
     """Write the `decoded` bytes of a chunk from byte `begin` of the planes on, a word of memory a thread."""
-    skew = uint32(uint32(misalignment(planes) + uint32(begin & uint64(3))) & uint32(3))
+    skew = skew_of(planes, begin)
     packet = uint32(0)
     words = uint32(uint32(decoded + skew + uint32(3)) >> uint32(2)) if decoded > uint32(0) else uint32(0)
     for word in range(thread, words, uint32(THREADS)):
