@@ -18,6 +18,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from gpucodec.backends import Executor, Mark, executors
 from gpucodec.codecs.base import Codec, DecodeRequest, EncodeRequest
+from gpucodec.codecs.buffers import load_codestreams
 from gpucodec.codecs.dispatch import Choice, choose, refuse
 from gpucodec.errors import DeviceError, DeviceWarning, KernelCompilationError
 from gpucodec.frames import FrameBatch
@@ -275,8 +276,8 @@ class Decoding(Running[DecodeRequest, CodestreamBatch, FrameBatch]):
     def _asked(self, given: CodestreamBatch) -> DecodeRequest:
         return dataclasses.replace(self.request, codestreams=given.codestreams, first_frame=given.first_frame)
 
-    def _copied_in(self, where: Executor, given: CodestreamBatch) -> CodestreamBatch:  # noqa: ARG002
-        return given
+    def _copied_in(self, where: Executor, given: CodestreamBatch) -> CodestreamBatch:
+        return CodestreamBatch(load_codestreams(where, given.codestreams), given.first_frame)
 
     def _begin(self, codec: Codec, given: CodestreamBatch) -> Callable[[], FrameBatch]:
         request = dataclasses.replace(self._asked(given), num_frames=len(given))

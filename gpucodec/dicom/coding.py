@@ -122,6 +122,7 @@ def encode_frames(
     4
     """
     options, attributes = _split_keywords(uid, options_and_attributes)
+    _check_current(frames)
     batch = as_batch(frames, spec, **attributes)
     validate_profile(str(uid), batch.spec, in_dataset=False)
     validate_values(batch.frames, batch.spec, str(uid), options)
@@ -242,6 +243,21 @@ def encode_batch(
         )
     )
     return Encoded([codestream for part in done for codestream in part.codestreams], done[0].choice)
+
+
+def _check_current(frames: Any) -> None:
+    """Refuse an array on a GPU that is not the current one: what made it is known to that one's stream alone.
+
+    Raises
+    ------
+    ParameterError
+        If it is.
+    """
+    number = _device_of(frames)
+    if number is not None and number != (current := executor("cuda").device):
+        raise ParameterError(
+            f"The array is on GPU {number}, but GPU {current} is the current one: make {number} current"
+        )
 
 
 def _device_of(frames: Any) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -98,10 +99,10 @@ class ndarray:  # noqa: N801 - CuPy's own name
     size = property(lambda self: self._host.size)
     nbytes = property(lambda self: self._host.nbytes)
     itemsize = property(lambda self: self._host.itemsize)
+    device = property(lambda self: SimpleNamespace(id=self._block.device.number))
     strides = property(lambda self: self._host.strides)
     flags = property(lambda self: Flags(self._host.flags))
     T = property(lambda self: self.transpose())
-    device = property(lambda self: self._block.device)
 
     @property
     def data(self) -> MemoryPointer:

@@ -212,17 +212,26 @@ class Machine:
                 if self.schedule == "others first":
                     self._run_others(wanted)
                 while not is_enough():
-                    self._next(wanted).step()
+                    self._step(self._next(wanted), wanted)
             except CUDARuntimeError:
                 if checked:
                     raise
             finally:
                 self._running = False
 
+    @staticmethod
+    def _step(stream: Stream, wanted: list[Stream]) -> None:
+        """Let a stream do what is next; a device that fails is seen by those alone who ask that device."""
+        try:
+            stream.step()
+        except CUDARuntimeError:
+            if not wanted or wanted[0].device is stream.device:
+                raise
+
     def _run_others(self, wanted: list[Stream]) -> None:
         others = [each for each in reversed(self._all_streams()) if each not in wanted and each.device.failure is None]
         while ready := [each for each in others if each.can_go_on()]:
-            ready[0].step()
+            self._step(ready[0], wanted)
 
     def _next(self, wanted: list[Stream]) -> Stream:
         if self.schedule == "random":
