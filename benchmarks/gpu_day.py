@@ -54,7 +54,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--quick", action="store_true", help="tiny frames")
     parser.add_argument("--resume", action="store_true", help="keep the steps that passed before")
-    parser.add_argument("--box", type=float, default=600.0, metavar="SECONDS", help="for each step")
+    parser.add_argument("--box", type=float, default=900.0, metavar="SECONDS", help="for each step")
     parser.add_argument("--only", nargs="+", choices=STEPS, default=list(STEPS), metavar="STEP")
     parser.add_argument("--child", choices=STEPS, help=argparse.SUPPRESS)
     options = parser.parse_args()

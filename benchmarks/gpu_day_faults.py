@@ -29,6 +29,8 @@ _FRAMES = 4
 
 def memory_step(day: Day) -> Result:
     """Refuse memory for whole batches, which must be halved, and for a single frame, which must be the error."""
+    if day.backend == "cpu":
+        return Result.skipped("the host has no memory of a device's")
     checks = []
     for job in _jobs(day.quick):
         encoded = _encode(job, day.backend)

@@ -92,6 +92,8 @@ def kernels_step(day: Day) -> Result:
         parity = Parity(where, lambda: day.is_over, most=1 if day.quick else 1 << 30)
         with watched(where, parity.see):
             for job in jobs(day.quick):
+                if not day.quick:
+                    parity.begin()
                 if day.is_over:
                     left_out.append(job.name)
                 elif problem := _problem_of(job, backend):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -110,22 +111,30 @@ class Parity:
         The device.
     is_over : callable
         Whether there is no time left to compare.
-    most : int
-        How many launches of each kernel are compared.
+    most, most_in_python : int
+        How many launches of each kernel are compared between two calls of `begin`, on the whole and of those that are
+        done again in plain Python.
     """
 
     where: Executor
     is_over: Callable[[], bool] = lambda: False
     most: int = 1 << 30
+    most_in_python: int = 4
     tallies: dict[str, Tally] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=kernel_names)
+    _compared: Counter[str] = field(default_factory=Counter)
+
+    def begin(self) -> None:
+        """Compare each kernel again as often as that is allowed."""
+        self._compared.clear()
 
     def see(self, original: Launch, kernel: Kernel, count: int, arguments: tuple[Any, ...]) -> None:
         """Launch a kernel on the device, and again on the CPU with copies of the same arguments."""
         name = self.names.get(id(kernel), kernel.__name__)
         tally = self.tallies.setdefault(name, Tally())
         tally.launches += 1
-        if count == 0 or tally.compared >= self.most or self.is_over():
+        most = min(self.most, self.most_in_python) if _in_python(name, kernel) else self.most
+        if count == 0 or self._compared[name] >= most or self.is_over():
             original(kernel, count, *arguments)
             return
         before = [self._on_host(argument) for argument in arguments]
@@ -134,6 +143,7 @@ class Parity:
         expected, whole = _done_again(name, kernel, count, before)
         rounded = any(mark in name for mark in _ROUNDED)
         tally.compared += 1
+        self._compared[name] += 1
         scratch = _SCRATCH.get(name.rpartition(".")[0], ())
         problems = []
         for given, there, here, old in zip(kernel.argument_names, after, expected, before, strict=True):
@@ -156,10 +166,14 @@ class Parity:
         return {name: dataclasses.asdict(tally) for name, tally in sorted(self.tallies.items())}
 
 
+def _in_python(name: str, kernel: Kernel) -> bool:
+    return isinstance(kernel, BlockKernel) or name in _FOR_GPUS
+
+
 def _done_again(name: str, kernel: Kernel, count: int, arguments: list[Any]) -> tuple[list[Any], bool]:
     """Return the arguments after the kernel ran on the CPU, and whether all of it ran: in plain Python a part does."""
     copies = [argument.copy() if isinstance(argument, np.ndarray) else argument for argument in arguments]
-    if not isinstance(kernel, BlockKernel) and name not in _FOR_GPUS:
+    if not _in_python(name, kernel):
         launch("cpu", kernel, count, *copies)
         return copies, True
     given = [
