@@ -71,7 +71,7 @@ def load_aligned(array, position):
     """Return the four bytes from an aligned uint64 `position` on, the first in the least significant place."""
     word = uint32(0)
     for byte in range(ALIGNED_BYTES):
-        word = uint32(word | (uint32(array[position + byte]) << uint32(8 * byte)))
+        word = uint32(word | (uint32(array[position + uint64(byte)]) << uint32(8 * byte)))
     return word
 
 
@@ -98,7 +98,7 @@ def _cuda_store_aligned(cuda: Any) -> Any:
 def store_aligned(array, position, word):
     """Write the four bytes of a uint32 from an aligned uint64 `position` on, the least significant first."""
     for byte in range(ALIGNED_BYTES):
-        array[position + byte] = uint8((word >> uint32(8 * byte)) & uint32(0xFF))
+        array[position + uint64(byte)] = uint8((word >> uint32(8 * byte)) & uint32(0xFF))
 
 
 @inline_function
