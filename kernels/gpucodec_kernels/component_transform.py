@@ -221,7 +221,11 @@ def _transform_irreversible(
     index, samples, frame_stride, row_stride, pixel_stride, component_stride, rows, columns, components,
     color, flip, shift, step, lines, planes,
 ):  # fmt: skip
-    """Convert one row of one frame, with the ICT where `color` is not zero, and quantise it."""
+    """Convert one row of one frame, with the ICT where `color` is not zero, and quantise it.
+
+    Moves more than the least: samples are floats in device memory between transform and quantisation, 8 bytes each.
+    It is launched for frames without a decomposition level alone, such as a single row.
+    """
     frame, row = uint64(index) // rows, uint64(index) % rows
     at = uint64(frame * frame_stride + row * row_stride)
     own = uint64(uint64(index) * components * columns)

@@ -60,7 +60,7 @@ def group_of(index, thread, lanes):
     return uint32(uint32(index) * groups + uint32(thread) // lanes), uint32(uint32(thread) % lanes)
 
 
-@kernel("uint8[::1], int64, int64[::1], uint8[::1]")
+@kernel("uint8[::1], int64, int64[::1], uint8[::1]", gpu=False)
 def gather_slot(index, slots, slot_size, offsets, target):
     """Move one slot's bytes to ``offsets[index]``; they end where the next slot's begin."""
     this = int64(index)

@@ -282,7 +282,11 @@ SYNTHESISE = {1: synthesise_8, 2: synthesise_16, 4: synthesise_32}
 
 @kernel("int64[::1], uint64, float32[::1], int32[::1], uint64, float32[::1], uint64")
 def load_low(index, items, num_items, scales, coefficients, coefficient_stride, lows, low_stride):
-    """Dequantise rows of a deepest LL."""
+    """Dequantise rows of a deepest LL.
+
+    Moves more than the least: an item's row of its table is more than the few samples of a deepest LL, of which
+    whole sectors are read and parts of them are used.
+    """
     item, frame, low_frame, _ = places_of(index, num_items, coefficient_stride, low_stride, uint64(0))
     columns = field(items, item, dwt_items.COLUMNS)
     scale = scales[field(items, item, SCALES)]

@@ -19,7 +19,7 @@ from gpucodec_kernels.target import kernel
 CHUNK = 256
 
 
-@kernel("int32[::1], int64, int64[::1]")
+@kernel("int32[::1], int64, int64[::1]", gpu=False)
 def sum_chunk(index, lengths, chunk, sums):
     """Add up one chunk."""
     begin = int64(index) * chunk
@@ -39,7 +39,7 @@ def offset_chunks(index, sums):
         total += length
 
 
-@kernel("int32[::1], int64, int64[::1], int64[::1]")
+@kernel("int32[::1], int64, int64[::1], int64[::1]", gpu=False)
 def offset_values(index, lengths, chunk, sums, offsets):
     """Write the offsets of one chunk's values; the last chunk writes the total too."""
     begin = int64(index) * chunk

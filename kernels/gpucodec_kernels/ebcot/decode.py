@@ -228,7 +228,12 @@ def decode_codeblocks(
     lane, lanes, order, num_jobs, data, segment_begins, segments, first_segment, coded, coded_fields, block_places,
     blocks, num_blocks, frame_stride, words, words_stride, symbols, symbols_stride, coefficients, status,
 ):  # fmt: skip
-    """Decode the codeblocks `lane`, `lane` + `lanes` ... of a launch."""
+    """Decode the codeblocks `lane`, `lane` + `lanes` ... of a launch.
+
+    Moves more than the least: a codeblock's flags, a word of 64 bits for each column of four rows, its bit-planes
+    and what is decoded on the way fit neither into a thread's registers nor, for a warp, into shared memory. They
+    are written and read once a coding pass.
+    """
     begin, half = int64(lane) * words_stride, words_stride // int64(2)
     side_0, side_1 = words[begin : begin + half], words[begin + half : begin + half + half]
     begin, half = int64(lane) * symbols_stride, symbols_stride // int64(2)

@@ -78,7 +78,12 @@ def read_quads_of_codeblocks(
     index, order, data, segment_begins, segments, first_segment, coded, block_places, blocks, num_blocks, frame_stride,
     tables, windows, words, states, quads, status,
 ):  # fmt: skip
-    """Read the MEL and VLC codewords of a codeblock."""
+    """Read the MEL and VLC codewords of a codeblock.
+
+    Moves more than the least: each codeblock has a window of its bytes, two rows of quads and the state of its
+    readers in device memory, side by side for the threads of a warp, which read them as often as they please from
+    the cache. Together that is 197 kB for a warp, nearly all the shared memory that a multiprocessor has.
+    """
     source = (data, segment_begins, segments, first_segment, coded, block_places, blocks, num_blocks, frame_stride)
     job = int64(order[index])
     warp, slot = int64(index) // int64(WARP), uint64(index) % uint64(WARP)

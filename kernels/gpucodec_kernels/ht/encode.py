@@ -260,7 +260,12 @@ def encode_codeblocks(
     lane, lanes, first_job, num_jobs, coefficients, plane_stride, row_stride, blocks, num_blocks, fractional_bits,
     codes, words, words_stride, slots, slot_bytes, lengths, zero_bitplanes, num_passes, status,
 ):  # fmt: skip
-    """Encode the codeblocks `lane`, `lane` + `lanes` ... of a launch."""
+    """Encode the codeblocks `lane`, `lane` + `lanes` ... of a launch.
+
+    Moves more than the least: what lies between the steps of encoding a codeblock, some 26 bytes a coefficient of
+    values, exponents, codewords and raw bits, is in device memory. The steps are written for vectors on the CPU;
+    warps that share a codeblock could keep rows of it in shared memory instead.
+    """
     memory = views(words[int64(lane) * words_stride : (int64(lane) + int64(1)) * words_stride])
     for following in range(int64(lane), int64(num_jobs), int64(lanes)):
         number = first_job + int64(following)

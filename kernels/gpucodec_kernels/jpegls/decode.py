@@ -182,7 +182,12 @@ def decode_scan_lossless_8(
     index, codestreams, starts, ends, samples, sample_starts, rows, strides, parameters, gradients, scratch, window,
     status, stopped,
 ):  # fmt: skip
-    """Decode a lossless scan to samples of one byte."""
+    """Decode a lossless scan to samples of one byte.
+
+    Moves more than the least: a scan's contexts and lines lie in device memory, for a frame of 64 x 64 samples of a
+    byte 15 kB that are written and read once where a cache holds them: 0.06 bytes a sample of a frame of 512 x 512.
+    The first-level cache does not hold those of all scans of a block.
+    """
     decode_index(
         index, codestreams, starts, ends, samples, sample_starts, rows, strides, parameters, gradients, scratch,
         window, status, stopped, None,
@@ -194,7 +199,12 @@ def decode_scan_lossless_16(
     index, codestreams, starts, ends, samples, sample_starts, rows, strides, parameters, gradients, scratch, window,
     status, stopped,
 ):  # fmt: skip
-    """Decode a lossless scan to samples of two bytes."""
+    """Decode a lossless scan to samples of two bytes.
+
+    Moves more than the least: a scan's contexts and lines lie in device memory, for a frame of 64 x 64 samples of a
+    byte 15 kB that are written and read once where a cache holds them: 0.06 bytes a sample of a frame of 512 x 512.
+    The first-level cache does not hold those of all scans of a block.
+    """
     decode_index(
         index, codestreams, starts, ends, samples, sample_starts, rows, strides, parameters, gradients, scratch,
         window, status, stopped, None,
@@ -206,7 +216,12 @@ def decode_scan_near_8(
     index, codestreams, starts, ends, samples, sample_starts, rows, strides, parameters, gradients, scratch, window,
     status, stopped,
 ):  # fmt: skip
-    """Decode a near-lossless scan to samples of one byte."""
+    """Decode a near-lossless scan to samples of one byte.
+
+    Moves more than the least: a scan's contexts and lines lie in device memory, for a frame of 64 x 64 samples of a
+    byte 15 kB that are written and read once where a cache holds them: 0.06 bytes a sample of a frame of 512 x 512.
+    The first-level cache does not hold those of all scans of a block.
+    """
     decode_index(
         index, codestreams, starts, ends, samples, sample_starts, rows, strides, parameters, gradients, scratch,
         window, status, stopped, near_steps(parameters[NEAR]),
@@ -218,7 +233,12 @@ def decode_scan_near_16(
     index, codestreams, starts, ends, samples, sample_starts, rows, strides, parameters, gradients, scratch, window,
     status, stopped,
 ):  # fmt: skip
-    """Decode a near-lossless scan to samples of two bytes."""
+    """Decode a near-lossless scan to samples of two bytes.
+
+    Moves more than the least: a scan's contexts and lines lie in device memory, for a frame of 64 x 64 samples of a
+    byte 15 kB that are written and read once where a cache holds them: 0.06 bytes a sample of a frame of 512 x 512.
+    The first-level cache does not hold those of all scans of a block.
+    """
     decode_index(
         index, codestreams, starts, ends, samples, sample_starts, rows, strides, parameters, gradients, scratch,
         window, status, stopped, near_steps(parameters[NEAR]),

@@ -180,7 +180,12 @@ _SIGNATURE = (
 def encode_scan_lossless_8(
     index, samples, starts, rows, strides, parameters, gradients, scratch, window, slots, slot_size, lengths, status
 ):
-    """Encode a lossless scan of samples of one byte."""
+    """Encode a lossless scan of samples of one byte.
+
+    Moves more than the least: a scan's contexts and lines lie in device memory, for a frame of 64 x 64 samples of a
+    byte 15 kB that are written and read once where a cache holds them: 0.06 bytes a sample of a frame of 512 x 512.
+    The first-level cache does not hold those of all scans of a block.
+    """
     encode_index(
         index, samples, starts, rows, strides, parameters, gradients, scratch, window, slots, slot_size, lengths,
         status, None,
@@ -191,7 +196,12 @@ def encode_scan_lossless_8(
 def encode_scan_lossless_16(
     index, samples, starts, rows, strides, parameters, gradients, scratch, window, slots, slot_size, lengths, status
 ):
-    """Encode a lossless scan of samples of two bytes."""
+    """Encode a lossless scan of samples of two bytes.
+
+    Moves more than the least: a scan's contexts and lines lie in device memory, for a frame of 64 x 64 samples of a
+    byte 15 kB that are written and read once where a cache holds them: 0.06 bytes a sample of a frame of 512 x 512.
+    The first-level cache does not hold those of all scans of a block.
+    """
     encode_index(
         index, samples, starts, rows, strides, parameters, gradients, scratch, window, slots, slot_size, lengths,
         status, None,
@@ -202,7 +212,12 @@ def encode_scan_lossless_16(
 def encode_scan_near_8(
     index, samples, starts, rows, strides, parameters, gradients, scratch, window, slots, slot_size, lengths, status
 ):
-    """Encode a near-lossless scan of samples of one byte."""
+    """Encode a near-lossless scan of samples of one byte.
+
+    Moves more than the least: a scan's contexts and lines lie in device memory, for a frame of 64 x 64 samples of a
+    byte 15 kB that are written and read once where a cache holds them: 0.06 bytes a sample of a frame of 512 x 512.
+    The first-level cache does not hold those of all scans of a block.
+    """
     encode_index(
         index, samples, starts, rows, strides, parameters, gradients, scratch, window, slots, slot_size, lengths,
         status, near_steps(parameters[NEAR]),
@@ -213,7 +228,12 @@ def encode_scan_near_8(
 def encode_scan_near_16(
     index, samples, starts, rows, strides, parameters, gradients, scratch, window, slots, slot_size, lengths, status
 ):
-    """Encode a near-lossless scan of samples of two bytes."""
+    """Encode a near-lossless scan of samples of two bytes.
+
+    Moves more than the least: a scan's contexts and lines lie in device memory, for a frame of 64 x 64 samples of a
+    byte 15 kB that are written and read once where a cache holds them: 0.06 bytes a sample of a frame of 512 x 512.
+    The first-level cache does not hold those of all scans of a block.
+    """
     encode_index(
         index, samples, starts, rows, strides, parameters, gradients, scratch, window, slots, slot_size, lengths,
         status, near_steps(parameters[NEAR]),

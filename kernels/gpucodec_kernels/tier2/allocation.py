@@ -296,7 +296,11 @@ def allocate_layers(
     component_weights, pass_distortions, ranks, targets,
     rests, layer_passes, nodes, blocks, trial_nodes, trial_blocks, headers, status,
 ):  # fmt: skip
-    """Share out the coding passes of one frame among its layers."""
+    """Share out the coding passes of one frame among its layers.
+
+    Moves more than the least: each layer's trial headers are written with tag trees and state of their own, a few
+    words a codeblock, and thrown away.
+    """
     frame = int64(index)
     of_frame = int64(components) * int64(codeblocks)
     first_codeblock = frame * of_frame

@@ -58,7 +58,7 @@ def body_piece(
     return offsets[member] + int64(begin), frame_places[frame] + body_places[chosen], int64(end - begin)
 
 
-@kernel("int32, uint8[::1], int64, int32[::1], int64[::1], int64[::1], uint8[::1]")
+@kernel("int32, uint8[::1], int64, int32[::1], int64[::1], int64[::1], uint8[::1]", gpu=False)
 def gather_header(index, num_packets, headers, slot_bytes, header_bounds, header_places, frame_places, codestreams):
     """Move one packet's header to its place."""
     begin, place, length = header_piece(index, num_packets, slot_bytes, header_bounds, header_places, frame_places)
@@ -67,7 +67,8 @@ def gather_header(index, num_packets, headers, slot_bytes, header_bounds, header
 
 @kernel(
     "int32, int32, int32, int32, int32, uint8[::1], int64[::1], int32[::1], int32[::1], int32[::1], int32[::1],"
-    "int64[::1], int64[::1], uint8[::1]"
+    "int64[::1], int64[::1], uint8[::1]",
+    gpu=False,
 )
 def gather_body(
     index, first, held, layers, of_frame, max_passes, coded, offsets, passes, lengths, pass_lengths, layer_passes,
@@ -86,7 +87,10 @@ def gather_headers(
     index, thread, _, count, num_packets, headers, slot_bytes, header_bounds, header_places, frame_places,
     codestreams,
 ):  # fmt: skip
-    """Move some packets' headers to their places."""
+    """Move some packets' headers to their places.
+
+    Moves more than the least: a packet header is a few bytes, and a sector is moved for them.
+    """
     packet, lane = group_of(index, thread, uint32(HEADER_LANES))
     if packet >= uint32(count):
         return

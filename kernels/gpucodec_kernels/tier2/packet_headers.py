@@ -235,7 +235,11 @@ def write_headers(
     layer_passes, nodes, blocks,
     headers, header_bounds, header_places, body_places, frame_lengths, extra_guard_bits,
 ):  # fmt: skip
-    """Write the packet headers of one frame. Bits of `markers`: 1 for SOP marker segments, 2 for EPH markers."""
+    """Write the packet headers of one frame. Bits of `markers`: 1 for SOP marker segments, 2 for EPH markers.
+
+    Moves more than the least: its tag trees and what codeblocks were told lie in device memory while a frame's
+    headers are written, a few words a codeblock.
+    """
     frame = int64(index)
     of_frame = int64(components) * int64(codeblocks)
     extra = missing_bitplanes(frame * of_frame, of_frame, zero_bitplanes, slack)

@@ -379,7 +379,11 @@ def read_packets(
     source, parts, first_part, header_parts, first_header_part, first_chunk,
     nodes, blocks, chunk_places, chunks, results,
 ):  # fmt: skip
-    """Read the packets of one tile of one frame; chunks are listed of the first `layers` layers alone."""
+    """Read the packets of one tile of one frame; chunks are listed of the first `layers` layers alone.
+
+    Moves more than the least: its tag trees and what is known of codeblocks lie in device memory while a frame's
+    headers are read, a few words a codeblock.
+    """
     frame = int64(index // num_tiles)
     tile = int64(index % num_tiles) * int64(TILE_NUMBERS)
     start_tile(tiles, tile, frame * frame_nodes, frame * frame_blocks, nodes, blocks)
