@@ -17,7 +17,7 @@ from gpucodec.codecs.htj2k_block_decoding import decode_any
 from gpucodec.codecs.htj2k_encode import begin_lossless
 from gpucodec.codecs.htj2k_quality import begin_lossy
 from gpucodec.codecs.jpeg2000_decode import begin_batch, decode_components, why_not_codestreams
-from gpucodec.codecs.jpeg2000_encode import device_bytes
+from gpucodec.codecs.jpeg2000_memory import decoding_bytes, encoding_bytes
 from gpucodec.codecs.options import DecodeOptions, EncodeOptions
 from gpucodec.codestream.j2k_parameters import CodingParameters, ProgressionOrder
 from gpucodec.frames import FrameBatch, FrameSpec
@@ -29,7 +29,6 @@ _MAX_LEVELS = 5
 _SMALLEST_RESOLUTION = 64
 _MAX_BITS = 27
 _MAX_BITS_LOSSY = 24
-_MORE_BITPLANES = 4
 
 
 def codecs(family: Family) -> list[Codec]:
@@ -70,7 +69,10 @@ class Htj2kCodec(Codec):
 
     def device_bytes(self, request: EncodeRequest | DecodeRequest) -> int:
         """Return at most how many bytes of a device's memory one frame needs while it is worked on."""
-        return device_bytes(request.spec, request.spec.bits_stored + _MORE_BITPLANES)
+        uid = request.transfer_syntax_uid
+        if isinstance(request, EncodeRequest):
+            return encoding_bytes(request.spec, parameters_for(request.spec, request.options, uid))
+        return decoding_bytes(request, parameters_for(request.spec, EncodeOptions(), uid))
 
     def encode_batch(self, batch: FrameBatch, request: EncodeRequest) -> list[bytes]:
         """Encode frames; lossless unless the options have a compression ratio or a signal-to-noise ratio."""

@@ -17,7 +17,8 @@ from gpucodec.codecs.base import Codec, DecodeRequest, EncodeRequest
 from gpucodec.codecs.formats import Family
 from gpucodec.codecs.jpeg2000_block_decoding import decode_ebcot
 from gpucodec.codecs.jpeg2000_decode import begin_batch, decode_components, why_not_codestreams
-from gpucodec.codecs.jpeg2000_encode import begin_portion, device_bytes, portions
+from gpucodec.codecs.jpeg2000_encode import begin_portion, portions
+from gpucodec.codecs.jpeg2000_memory import decoding_bytes, encoding_bytes
 from gpucodec.codecs.jpeg2000_reading import CodedBlocks
 from gpucodec.codecs.options import DecodeOptions, EncodeOptions
 from gpucodec.codestream.j2k_parameters import CodingParameters
@@ -32,7 +33,6 @@ _MAX_LEVELS = 5
 # Coefficients are 32-bit integers; the wavelet, the RCT and strong contrasts take up to four bits more than samples.
 _MAX_BITS = 27
 _MAX_BITS_LOSSY = 24
-_MORE_BITPLANES = 4
 
 
 def codecs(family: Family) -> list[Codec]:
@@ -67,7 +67,9 @@ class Jpeg2000Codec(Codec):
 
     def device_bytes(self, request: EncodeRequest | DecodeRequest) -> int:
         """Return at most how many bytes of a device's memory one frame needs while it is worked on."""
-        return device_bytes(request.spec, request.spec.bits_stored + _MORE_BITPLANES)
+        if isinstance(request, EncodeRequest):
+            return encoding_bytes(request.spec, parameters_for(request.spec, request.options))
+        return decoding_bytes(request, parameters_for(request.spec, EncodeOptions()))
 
     def encode_batch(self, batch: FrameBatch, request: EncodeRequest) -> list[bytes]:
         """Encode frames; lossless unless the options have compression ratios or signal-to-noise ratios."""

@@ -32,7 +32,6 @@ __all__ = [
     "PORTION_SAMPLES",
     "assembled",
     "begin_portion",
-    "device_bytes",
     "headers",
     "portions",
     "readable",
@@ -43,7 +42,6 @@ __all__ = [
 _KEPT_PLANES_BYTES = 8 << 20
 # Enough samples for every core, few enough that what is between two steps stays in the cache.
 PORTION_SAMPLES = 1 << 20
-_CONTAINERS, _COEFFICIENT_BYTES, _WORK_BITS, _FRAME_BYTES = 3, 16, 32, 1 << 17
 
 
 def portions(where: Executor, batch: FrameBatch) -> Iterator[tuple[Any, int]]:
@@ -218,19 +216,3 @@ def assembled(where: Executor, tier2: Tier2, packets: Packets, before: list[byte
         return [b"".join((header, written[begin:end], EOC)) for header, begin, end in pieces]
 
     return finish
-
-
-def device_bytes(spec: FrameSpec, bitplanes: int) -> int:
-    """Return at most how many bytes of a device's memory one frame needs while it is encoded, or decoded.
-
-    Parameters
-    ----------
-    spec : FrameSpec
-        What the frame is.
-    bitplanes : int
-        Of its coefficients, at most.
-    """
-    # Samples, coefficients and lines of the wavelet; coded bytes in slots, moved together, and in codestreams; what
-    # block coders work in, passes and headers.
-    coded = spec.num_samples * (bitplanes + _WORK_BITS) // 8
-    return _CONTAINERS * spec.num_bytes + _COEFFICIENT_BYTES * spec.num_samples + 3 * coded + _FRAME_BYTES

@@ -6,15 +6,23 @@ from typing import Any
 
 import numpy as np
 
+from gpucodec.backends import adopted
 from gpucodec.errors import ParameterError
 from gpucodec.frames import TAGS, FrameBatch, FrameSpec
 
 __all__ = ["as_batch", "is_device_array"]
 
 
+_GPU_MEMORY = (2, 13)  # kDLCUDA and kDLCUDAManaged of DLPack
+
+
 def is_device_array(array: Any) -> bool:
-    """Whether an array lives in GPU memory."""
-    return hasattr(array, "__cuda_array_interface__")
+    """Whether an array lives in GPU memory, as it says by its CUDA array interface or by DLPack."""
+    if hasattr(array, "__cuda_array_interface__"):
+        return True
+    if isinstance(array, np.ndarray) or not hasattr(array, "__dlpack_device__"):
+        return False
+    return array.__dlpack_device__()[0] in _GPU_MEMORY
 
 
 def as_batch(frames: Any, spec: FrameSpec | None = None, **attributes: Any) -> FrameBatch:
@@ -24,7 +32,7 @@ def as_batch(frames: Any, spec: FrameSpec | None = None, **attributes: Any) -> F
     ----------
     frames : array_like
         ``(frames, rows, columns)`` or ``(frames, rows, columns, samples)``, of an integer dtype. An array on
-        the GPU stays there.
+        the GPU, whatever package made it, stays there.
     spec : FrameSpec, optional
         What each frame is; without it, what the array's shape and dtype say.
     **attributes
@@ -37,11 +45,13 @@ def as_batch(frames: Any, spec: FrameSpec | None = None, **attributes: Any) -> F
 
     Raises
     ------
+    BackendUnavailableError
+        If the array is on a GPU that cannot be used here.
     ParameterError
         If there is no frame, or the array's dtype or shape does not fit the spec. A container that is wider
         than Bits Allocated is narrowed, if its values allow that.
     """
-    array = frames if is_device_array(frames) else np.asarray(frames)
+    array = _taken(frames) if is_device_array(frames) else np.asarray(frames)
     if array.ndim == 4 and array.shape[3] == 1:
         array = array.reshape(array.shape[:3])
     if array.ndim and not len(array):
@@ -52,6 +62,11 @@ def as_batch(frames: Any, spec: FrameSpec | None = None, **attributes: Any) -> F
         spec = _replaced(spec, attributes)
     _check_dtype(array.dtype, spec)
     return FrameBatch(_in_container(array, spec), spec)
+
+
+def _taken(array: Any) -> Any:
+    """Return an array on the GPU as the seam knows them: those can be fetched by `get`."""
+    return array if hasattr(array, "get") else adopted(array)
 
 
 def _replaced(spec: FrameSpec, attributes: dict[str, Any]) -> FrameSpec:

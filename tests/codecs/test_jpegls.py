@@ -215,7 +215,7 @@ def test_a_batch_is_worked_on_in_portions(monkeypatch):
     frames = np.stack([content(kind, (16, 24, 3), 8) for kind in KINDS])
     spec = spec_of(frames, 8, planar_configuration=1)
     expected = encode(frames, spec)
-    monkeypatch.setitem(jpegls_scans._PORTION_BYTES, BACKEND, 1)
+    monkeypatch.setattr(jpegls_scans, "_PORTION_BYTES", 1)
     assert encode(frames, spec) == expected
     np.testing.assert_array_equal(decode(expected, spec).frames, frames)
 

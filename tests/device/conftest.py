@@ -55,6 +55,12 @@ def new_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Machi
     gc.collect()
 
 
+@pytest.fixture
+def late_machine(new_machine: Callable[..., Machine]) -> Machine:
+    """One GPU, which does everything as late as it may."""
+    return new_machine()
+
+
 @pytest.fixture(params=["late", "others first", "random"])
 def machine(new_machine: Callable[..., Machine], request: pytest.FixtureRequest) -> Machine:
     """One GPU, on each of the schedules that put work off."""

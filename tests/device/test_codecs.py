@@ -19,10 +19,10 @@ CASES = [
     (J2K, (3, 70, 50), "i2", {"bits_stored": 12}),
     (J2K, (2, 40, 34, 3), "u1", {"photometric_interpretation": "YBR_RCT"}),
     (J2K_LOSSY, (2, 70, 50), "u2", {"bits_stored": 12, "j2k_cr": [6, 3]}),
-    (J2K_LOSSY, (2, 70, 50), "u1", {"j2k_psnr": [40]}),
+    (J2K_LOSSY, (2, 70, 50), "u2", {"bits_stored": 10, "j2k_psnr": [40]}),
     (HTJ2K, (3, 70, 50), "u2", {"bits_stored": 12}),
     (HTJ2K, (2, 40, 34, 3), "u1", {"photometric_interpretation": "YBR_RCT"}),
-    (HTJ2K_LOSSY, (2, 70, 50), "u1", {"j2k_cr": [4]}),
+    (HTJ2K_LOSSY, (2, 70, 50), "u2", {"bits_stored": 12, "j2k_cr": [4]}),
 ]
 
 
