@@ -42,24 +42,20 @@ def even_origin(items, item, column):
 
 
 @inline_function
-def part_of(row, column, items, item):
-    """Return which subband has the sample at a position, 0 LL, 1 HL, 2 LH, 3 HH, and row and column there."""
-    parity_y, rows = int32(items[item + uint64(dwt_items.PARITY_Y)]), int32(items[item + uint64(dwt_items.ROWS)])
-    parity_x, columns = int32(items[item + uint64(dwt_items.PARITY_X)]), int32(items[item + uint64(dwt_items.COLUMNS)])
-    row, column = reflected(row, parity_y, rows), reflected(column, parity_x, columns)
-    high_row, high_column = int32(row & int32(1)), int32(column & int32(1))
-    down = int32(int32(row >> int32(1)) - parity_y * (int32(1) - high_row))
-    across = int32(int32(column >> int32(1)) - parity_x * (int32(1) - high_column))
-    return int32(high_row + high_row + high_column), uint64(down), uint64(across)
+def part_of(position, parity, length):
+    """Return whether a position along one direction has a high-pass coefficient, and which of its subband's it is."""
+    position = reflected(position, parity, length)
+    high = int32(position & int32(1))
+    return high, uint64(int32(int32(position >> int32(1)) - parity * (int32(1) - high)))
 
 
 @inline_function
-def band_place(items, item, band, component, down, across):
-    """Return where a coefficient of a subband lies in its frame."""
+def band_row(items, item, band, component, down):
+    """Return where a row of a subband, 0 LL, 1 HL, 2 LH, 3 HH, lies in its frame."""
     apart = int32(dwt_items.COEFFICIENTS_APART)
     if band == int32(0):
         apart = int32(dwt_items.LOWS_APART)
-    return uint64(place(items, item, int32(int32(2) * band), apart, component, down) + across)
+    return place(items, item, int32(int32(2) * band), apart, component, down)
 
 
 @device_function
@@ -165,16 +161,9 @@ def undo_ict(first, second, third):
 
 
 @inline_function
-def target_of(items, item, row, column):
-    """Return where the sample at a position goes, or all ones outside of the rectangle."""
-    outside = row < int32(items[item + uint64(dwt_items.TOP)]) or row >= int32(items[item + uint64(dwt_items.BOTTOM)])
-    if outside or column < int32(items[item + uint64(dwt_items.LEFT)]):
-        return uint64(0xFFFFFFFFFFFFFFFF)
-    if column >= int32(items[item + uint64(dwt_items.RIGHT)]):
-        return uint64(0xFFFFFFFFFFFFFFFF)
-    down = uint64(uint64(row) - field(items, item, dwt_items.TOP)) * field(items, item, dwt_items.OUT_ROW)
-    across = uint64(uint64(column) - field(items, item, dwt_items.LEFT)) * field(items, item, dwt_items.OUT_PIXEL)
-    return uint64(field(items, item, dwt_items.OUT) + down + across)
+def number(items, item, column):
+    """Return a column of an item as a position or a length."""
+    return int32(items[item + uint64(column)])
 
 
 def _tile_53(
@@ -184,32 +173,46 @@ def _tile_53(
     """Reconstruct one rectangle of one component of one frame, or of all three with the RCT."""
     item, frame, low_frame, output_frame = places_of(index, num_items, coefficient_stride, low_stride, output_stride)
     top, left = even_origin(items, item, dwt_items.TOP), even_origin(items, item, dwt_items.LEFT)
-    tiles = int32(items[item + uint64(dwt_items.COMPONENTS)])
+    tiles = number(items, item, dwt_items.COMPONENTS)
+    parity_y, rows = number(items, item, dwt_items.PARITY_Y), number(items, item, dwt_items.ROWS)
+    parity_x, columns = number(items, item, dwt_items.PARITY_X), number(items, item, dwt_items.COLUMNS)
     for row in range(thread >> int32(5), int32(ROWS_53), int32(WARPS)):
-        for column in range(thread & int32(31), int32(COLUMNS + 2 * MARGIN_53), int32(32)):
-            band, down, across = part_of(
-                int32(top + row - int32(MARGIN_53)), int32(left + column - int32(MARGIN_53)), items, item
-            )
-            for tile in range(tiles):
-                at = band_place(items, item, band, uint64(tile), down, across)
-                to = int32(int32(tile) * int32(SIZE_53) + row * int32(PITCH_53) + column)
-                shared[to] = lows[low_frame + at] if band == int32(0) else coefficients[frame + at]
+        high_row, down = part_of(int32(top + row - int32(MARGIN_53)), parity_y, rows)
+        for tile in range(tiles):
+            even_band = int32(high_row + high_row)
+            even = band_row(items, item, even_band, uint64(tile), down)
+            odd = uint64(frame + band_row(items, item, int32(even_band + int32(1)), uint64(tile), down))
+            to = int32(int32(tile) * int32(SIZE_53) + row * int32(PITCH_53))
+            for column in range(thread & int32(31), int32(COLUMNS + 2 * MARGIN_53), int32(32)):
+                high_column, across = part_of(int32(left + column - int32(MARGIN_53)), parity_x, columns)
+                if high_column != int32(0):
+                    shared[to + column] = coefficients[odd + across]
+                elif high_row != int32(0):
+                    shared[to + column] = coefficients[frame + even + across]
+                else:
+                    shared[to + column] = lows[low_frame + even + across]
     synchronize()
     lift_53(shared, thread, tiles, items, item)
-    lowest, highest = int32(items[item + uint64(dwt_items.LOWEST)]), int32(items[item + uint64(dwt_items.HIGHEST)])
-    base = int32(items[item + uint64(dwt_items.BASE)])
+    lowest, highest = number(items, item, dwt_items.LOWEST), number(items, item, dwt_items.HIGHEST)
+    base, step = number(items, item, dwt_items.BASE), field(items, item, dwt_items.OUT_COMPONENT)
+    first_row, end_row = number(items, item, dwt_items.TOP), number(items, item, dwt_items.BOTTOM)
+    first_column, end_column = number(items, item, dwt_items.LEFT), number(items, item, dwt_items.RIGHT)
+    pixel_stride = field(items, item, dwt_items.OUT_PIXEL)
     for row in range(thread >> int32(5), int32(ROWS), int32(WARPS)):
+        if int32(top + row) < first_row or int32(top + row) >= end_row:
+            continue
+        below = uint64(int32(top + row - first_row))
+        target = uint64(field(items, item, dwt_items.OUT) + below * field(items, item, dwt_items.OUT_ROW))
         for column in range(thread & int32(31), int32(COLUMNS), int32(32)):
-            at = target_of(items, item, int32(top + row), int32(left + column))
-            if at == uint64(0xFFFFFFFFFFFFFFFF):
+            if int32(left + column) < first_column or int32(left + column) >= end_column:
                 continue
+            at = uint64(target + uint64(int32(left + column - first_column)) * pixel_stride)
             own = int32((row + int32(MARGIN_53)) * int32(PITCH_53) + column + int32(MARGIN_53))
             first = shared[own]
             if to_lows != int32(0):
                 lows[low_frame + at] = first
                 continue
             if tiles == int32(3):
-                step = field(items, item, dwt_items.OUT_COMPONENT)
                 first, second, third = undo_rct(first, shared[own + int32(SIZE_53)], shared[own + int32(2 * SIZE_53)])
                 output[output_frame + at + step] = finished(second, lowest, highest, int32(0), base)
                 output[output_frame + at + step + step] = finished(third, lowest, highest, int32(0), base)
@@ -223,36 +226,51 @@ def _tile_97(
     """Reconstruct one rectangle of one component of one frame, or of all three with the ICT."""
     item, frame, low_frame, output_frame = places_of(index, num_items, coefficient_stride, low_stride, output_stride)
     top, left = even_origin(items, item, dwt_items.TOP), even_origin(items, item, dwt_items.LEFT)
-    tiles = int32(items[item + uint64(dwt_items.COMPONENTS)])
+    tiles = number(items, item, dwt_items.COMPONENTS)
+    parity_y, rows = number(items, item, dwt_items.PARITY_Y), number(items, item, dwt_items.ROWS)
+    parity_x, columns = number(items, item, dwt_items.PARITY_X), number(items, item, dwt_items.COLUMNS)
     for row in range(thread >> int32(5), int32(ROWS_97), int32(WARPS)):
-        for column in range(thread & int32(31), int32(COLUMNS + 2 * MARGIN_97), int32(32)):
-            band, down, across = part_of(
-                int32(top + row - int32(MARGIN_97)), int32(left + column - int32(MARGIN_97)), items, item
-            )
-            for tile in range(tiles):
-                at = band_place(items, item, band, uint64(tile), down, across)
-                to = int32(int32(tile) * int32(SIZE_97) + row * int32(PITCH_97) + column)
-                if band == int32(0):
-                    shared[to] = lows[low_frame + at]
+        high_row, down = part_of(int32(top + row - int32(MARGIN_97)), parity_y, rows)
+        for tile in range(tiles):
+            even_band = int32(high_row + high_row)
+            even = band_row(items, item, even_band, uint64(tile), down)
+            odd = uint64(frame + band_row(items, item, int32(even_band + int32(1)), uint64(tile), down))
+            step = uint64(field(items, item, dwt_items.SCALES) + uint64(tile) * uint64(3) + uint64(even_band))
+            odd_scale, even_scale = scales[step], float32(1)
+            if high_row != int32(0):
+                even_scale = scales[step - uint64(1)]
+            to = int32(int32(tile) * int32(SIZE_97) + row * int32(PITCH_97))
+            for column in range(thread & int32(31), int32(COLUMNS + 2 * MARGIN_97), int32(32)):
+                high_column, across = part_of(int32(left + column - int32(MARGIN_97)), parity_x, columns)
+                if high_column != int32(0):
+                    shared[to + column] = float32(coefficients[odd + across]) * odd_scale
+                elif high_row != int32(0):
+                    shared[to + column] = float32(coefficients[frame + even + across]) * even_scale
                 else:
-                    step = uint64(field(items, item, dwt_items.SCALES) + uint64(tile) * uint64(3) + uint64(band))
-                    shared[to] = float32(coefficients[frame + at]) * scales[step - uint64(1)]
+                    shared[to + column] = lows[low_frame + even + across]
     synchronize()
     lift_97(shared, thread, tiles, items, item)
     lowest, highest = float32(items[item + uint64(dwt_items.LOWEST)]), float32(items[item + uint64(dwt_items.HIGHEST)])
-    base, half = int32(items[item + uint64(dwt_items.BASE)]), float32(0.5)
+    half = float32(0.5)
+    base, step = number(items, item, dwt_items.BASE), field(items, item, dwt_items.OUT_COMPONENT)
+    first_row, end_row = number(items, item, dwt_items.TOP), number(items, item, dwt_items.BOTTOM)
+    first_column, end_column = number(items, item, dwt_items.LEFT), number(items, item, dwt_items.RIGHT)
+    pixel_stride = field(items, item, dwt_items.OUT_PIXEL)
     for row in range(thread >> int32(5), int32(ROWS), int32(WARPS)):
+        if int32(top + row) < first_row or int32(top + row) >= end_row:
+            continue
+        below = uint64(int32(top + row - first_row))
+        target = uint64(field(items, item, dwt_items.OUT) + below * field(items, item, dwt_items.OUT_ROW))
         for column in range(thread & int32(31), int32(COLUMNS), int32(32)):
-            at = target_of(items, item, int32(top + row), int32(left + column))
-            if at == uint64(0xFFFFFFFFFFFFFFFF):
+            if int32(left + column) < first_column or int32(left + column) >= end_column:
                 continue
+            at = uint64(target + uint64(int32(left + column - first_column)) * pixel_stride)
             own = int32((row + int32(MARGIN_97)) * int32(PITCH_97) + column + int32(MARGIN_97))
             first = shared[own]
             if to_lows != int32(0):
                 lows[low_frame + at] = first
                 continue
             if tiles == int32(3):
-                step = field(items, item, dwt_items.OUT_COMPONENT)
                 first, second, third = undo_ict(first, shared[own + int32(SIZE_97)], shared[own + int32(2 * SIZE_97)])
                 output[output_frame + at + step] = finished(second, lowest, highest, half, base)
                 output[output_frame + at + step + step] = finished(third, lowest, highest, half, base)
