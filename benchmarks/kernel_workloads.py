@@ -11,6 +11,7 @@ from unittest.mock import patch
 
 import numpy as np
 import numpy.typing as npt
+from gpucodec_kernels.prefix_sum import offset_chunks
 
 from benchmarks.kernel_replay import CountingExecutor
 from benchmarks.kernel_traffic import Launch
@@ -19,7 +20,7 @@ from gpucodec.codecs.base import Codec, DecodeRequest, EncodeRequest
 from gpucodec.codecs.options import DecodeOptions, EncodeOptions
 from gpucodec.frames import FrameBatch, FrameSpec
 
-__all__ = ["WORKLOADS", "Run", "Workload", "run_workload"]
+__all__ = ["WORKLOADS", "Run", "Workload", "run_probe", "run_workload"]
 
 RLE = "1.2.840.10008.1.2.5"
 JPEG_LS, JPEG_LS_NEAR = "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"
@@ -133,6 +134,14 @@ def run_workload(workload: Workload, where: CountingExecutor) -> list[Run]:
     ]
 
 
+def run_probe(where: CountingExecutor) -> Run:
+    """Launch what `gpucodec.backends` launches to see whether a GPU can be used."""
+    sums = where.upload(np.array([3, 4, 5], np.int64))
+    where.launch(offset_chunks, 1, sums)
+    found = where.download(sums)
+    return Run("probe", found.size, 2 * found.nbytes, where.take_launches())
+
+
 _8, _12, _16, _24 = ("u1", 8), ("u2", 12), ("u2", 16), ("u4", 24)
 _RCT, _ICT = {"photometric_interpretation": "YBR_RCT"}, {"photometric_interpretation": "YBR_ICT"}
 
@@ -143,7 +152,7 @@ def _rle(name: str, shape: tuple[int, ...], kind: tuple[str, int]) -> Workload:
 
 def _jpegls(name: str, kind: tuple[str, int], error: int) -> Workload:
     uid, options = (JPEG_LS_NEAR, {"jls_error": error}) if error else (JPEG_LS, {})
-    return Workload(f"JPEG-LS {name}", jpegls.JpeglsCodec, uid, (1, 64, 64), kind, options)
+    return Workload(f"JPEG-LS {name}", jpegls.JpeglsCodec, uid, (1, 96, 96), kind, options)
 
 
 def _wavelet(family: str, name: str, shape: tuple[int, ...], kind: tuple[str, int], **given: Any) -> Workload:
@@ -160,8 +169,9 @@ _REGION = {"layers": 1, "region": (16, 16, 64, 64)}
 _SMALL_SLOTS = ((jpeg2000_blocks, "_SLOTS_BYTES", 4096),)
 _ROW = (1, 1, 64)  # which no level of a wavelet takes apart
 WORKLOADS = (
-    _rle("12 bits", (2, 128, 128), _12),
-    _rle("8 bits RGB", (2, 64, 64, 3), _8),
+    _rle("12 bits", (2, 32, 512), _12),
+    _rle("8 bits RGB", (1, 32, 256, 3), _8),
+    _rle("many short rows", (1, 520, 16), _12),
     _jpegls("8 bits", _8, 0),
     _jpegls("12 bits", _12, 0),
     _jpegls("near-lossless 8 bits", _8, 2),
