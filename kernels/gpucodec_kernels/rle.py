@@ -402,7 +402,7 @@ def interleave(planes, plane_size, first, length, segments, byte_places, target)
                 target[pixel * uint64(segments) + uint64(byte)] = plane[pixel]
 
 
-@kernel("uint8[::1], int64, int32, int32, int64, int32[::1], uint8[::1]")
+@kernel("uint8[::1], int64, int32, int32, int64, int32[::1], uint8[::1]", gpu=False)
 def interleave_planes(index, planes, pixels, segments, chunks, chunk_pixels, byte_places, samples):
     """Make pixels of some of one frame's planes."""
     frame = int64(index) // int64(chunks)
