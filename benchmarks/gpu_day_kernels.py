@@ -107,8 +107,6 @@ def kernels_step(day: Day) -> Result:
         Check(name, not tally.differing and tally.compared > 0, tally.detail or f"{tally.compared} launches equal")
         for name, tally in sorted(parity.tallies.items())
     ]
-    if not day.quick and day.on_gpu:
-        checks.append(Check("every kernel was launched", not never, ", ".join(never)))
     return Result.of(checks, notes, kernels=parity.as_dict())
 
 
