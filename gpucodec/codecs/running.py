@@ -24,7 +24,7 @@ from gpucodec.errors import DeviceError, DeviceWarning, KernelCompilationError
 from gpucodec.frames import FrameBatch
 from gpucodec.pipeline import AHEAD, PipelineStoppedError, run_pipeline
 
-__all__ = ["CodestreamBatch", "Decoding", "Encoding", "Portion", "Running", "part_of", "portions_of"]
+__all__ = ["CodestreamBatch", "Decoding", "Encoding", "Portion", "Running", "Span", "part_of", "portions_of"]
 
 _ON_DEVICE = ("cuda", "nvjpeg2k", "simulator")
 
@@ -63,6 +63,28 @@ class CodestreamBatch:
     def part(self, begin: int, end: int) -> CodestreamBatch:
         """Return those of some of the frames, counted from the batch's first."""
         return CodestreamBatch(self.codestreams[begin:end], self.first_frame + begin)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Consecutive frames of what is held elsewhere.
+
+    Parameters
+    ----------
+    first_frame, count : int
+        The first one, from 0, and how many they are.
+    """
+
+    first_frame: int
+    count: int
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return self.count
+
+    def part(self, begin: int, end: int) -> Span:
+        """Return some of the frames, counted from the span's first."""
+        return Span(self.first_frame + begin, end - begin)
 
 
 def part_of(portion: Any, begin: int, end: int) -> Any:

@@ -27,6 +27,7 @@ __all__ = [
     "Decoded",
     "Encoded",
     "as_told",
+    "checked_codestreams",
     "decode_batch",
     "decode_batches",
     "decode_frames",
@@ -284,7 +285,7 @@ def decode_batch(codestreams: Sequence[bytes], request: DecodeRequest, backend: 
     ParameterError, LimitExceededError, UnsupportedError, BackendUnavailableError
         As `decode_frames` does.
     """
-    codestreams = _checked(codestreams, request)
+    codestreams = checked_codestreams(codestreams, request)
     job = Decoding(replace(request, codestreams=codestreams), backend)
     whole = CodestreamBatch(codestreams, request.first_frame)
     threads = len(whole) > job.batch_frames
@@ -382,7 +383,7 @@ def _other_colour(batch: FrameBatch, before: FrameSpec, request: DecodeRequest) 
 
 def _decode_to_device(where: Executor, codestreams: Sequence[bytes], request: DecodeRequest, backend: str) -> Any:
     """Return frames on a GPU, in memory that belongs to the calling thread's stream."""
-    codestreams = _checked(codestreams, request)
+    codestreams = checked_codestreams(codestreams, request)
     request = replace(request, codestreams=codestreams)
     whole = CodestreamBatch(codestreams, request.first_frame)
     job = Decoding(request, backend, device=where.device)
@@ -435,7 +436,7 @@ def _with_own_colour(found: FrameBatch, codestreams: Sequence[bytes], request: D
     return found
 
 
-def _checked(codestreams: Sequence[bytes], request: DecodeRequest) -> list[bytes]:
+def checked_codestreams(codestreams: Sequence[bytes], request: DecodeRequest) -> list[bytes]:
     """Refuse what is no batch of codestreams, before any work is done.
 
     Raises

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,13 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, encapsulate_extended
 from pydicom.pixels.processing import convert_color_space
 
-from gpucodec.codecs.base import DecodeRequest
+from gpucodec.codecs.base import DecodeRequest, EncodeRequest
 from gpucodec.codecs.formats import Family, get_format
 from gpucodec.codecs.options import DecodeOptions, EncodeOptions
-from gpucodec.dicom.arrays import as_batch
+from gpucodec.codecs.running import CodestreamBatch, Decoding, Encoding, Span, portions_of
+from gpucodec.dicom.arrays import as_batch, is_device_array
 from gpucodec.dicom.attributes import describe_compression, describe_decompression
-from gpucodec.dicom.coding import decode_batch, decode_options, encode_batch
+from gpucodec.dicom.coding import checked_codestreams, decode_batches, decode_options, encode_batch
 from gpucodec.dicom.dataset_frames import (
     codestreams_of,
     frames_of_array,
@@ -24,7 +26,7 @@ from gpucodec.dicom.dataset_frames import (
     unchanged_on_error,
 )
 from gpucodec.dicom.image_pixel import frame_spec
-from gpucodec.dicom.profiles import validate_profile
+from gpucodec.dicom.profiles import validate_profile, validate_values
 from gpucodec.dicom.window import window_frames
 from gpucodec.errors import CodestreamError, ParameterError
 from gpucodec.frames import FrameBatch, FrameSpec
@@ -182,14 +184,21 @@ def _encode(
     validate_profile(uid, spec)
     # RLE codes whole containers: what a dataset has in its unused bits (PS3.5 8.1.1) is kept.
     whole_containers = get_format(uid).family is Family.RLE and not from_array
-    codestreams: list[bytes] = []
-    step = window_frames(spec.num_bytes)
-    for first in range(0, len(frames), step):
-        batch = as_batch(frames[first : first + step], spec)
+    if is_device_array(frames):
+        return encode_batch(as_batch(frames, spec), uid, options, backend, validate=not whole_containers).codestreams
+    job = Encoding(EncodeRequest(uid, spec, len(frames), options), backend, window_frames(spec.num_bytes))
+
+    def prepare(span: Span) -> tuple[FrameBatch, None]:
+        batch = as_batch(frames[span.first_frame : span.first_frame + len(span)], spec)
         kept = batch.frames if whole_containers or from_array else in_stored_bits(batch.frames, spec)
-        batch = FrameBatch(kept, spec, first)
-        codestreams += encode_batch(batch, uid, options, backend, validate=not whole_containers).codestreams
-    return codestreams
+        if not whole_containers:
+            validate_values(kept, spec, uid, options)
+        return FrameBatch(kept, spec, span.first_frame), None
+
+    # What is in memory already gains nothing on the host from being made ready ahead.
+    threads = job.on_device and len(frames) > job.batch_frames
+    parts = job.run(portions_of(Span(0, len(frames)), job), prepare, lambda made, *_: made, threads=threads)
+    return [codestream for part in parts for codestream in part]
 
 
 def _encapsulated(codestreams: list[bytes], encapsulate_ext: bool) -> tuple[bytes, dict[str, bytes]]:
@@ -213,17 +222,18 @@ def _decode(
     pieces: list[bytes] = []
     found: FrameSpec | None = None
     decoded = spec
-    step = window_frames(spec.num_bytes)
-    for first in range(0, len(codestreams), step):
-        part = codestreams[first : first + step]
-        request = DecodeRequest(uid, spec, len(part), options, first)
-        batch = decode_batch(part, request, backend).batch
+    request = DecodeRequest(uid, spec, len(codestreams), options)
+    whole = CodestreamBatch(checked_codestreams(codestreams, request))
+    job = Decoding(replace(request, codestreams=whole.codestreams), backend, window_frames(spec.num_bytes))
+    threads = job.on_device and len(whole) > job.batch_frames
+    for decoded_batch in decode_batches(portions_of(whole, job), job, threads=threads):
+        batch = decoded_batch.batch
         if found is not None and batch.spec != found:
             raise CodestreamError(
                 f"the codestream's colour space is '{batch.spec.photometric_interpretation}', "
                 f"of those before it '{found.photometric_interpretation}'",
                 format=get_format(uid).name,
-                frame=first,
+                frame=batch.first_frame,
             )
         found = batch.spec
         frames, decoded = _as_rgb(batch) if as_rgb else (batch.frames, found)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pydicom.encaps import generate_frames
 
 from gpucodec.codecs.base import DecodeRequest
-from gpucodec.codecs.dispatch import carry_out
+from gpucodec.codecs.dispatch import Choice
 from gpucodec.codecs.formats import Family, get_format
 from gpucodec.codecs.options import DecodeOptions
+from gpucodec.codecs.running import CodestreamBatch, Decoding, portions_of
 from gpucodec.dicom.conform import check_fits
 from gpucodec.dicom.plugin_runner import LABEL, set_frame_option, window_of
 from gpucodec.dicom.window import FrameWindow, window_frames
-from gpucodec.frames import FrameSpec
+from gpucodec.frames import FrameBatch, FrameSpec
 
 __all__ = ["decode_frame"]
 
@@ -49,13 +52,22 @@ def _decode_window(runner: Any, frame_bytes: int) -> FrameWindow[tuple[Any, Fram
 
     def code(sources: Sequence[bytes], first: int) -> list[tuple[Any, FrameSpec]]:
         request = DecodeRequest(uid, spec, len(sources), options, first, codestreams=sources)
-        found = carry_out(request, "auto", lambda choice: choice.codec.decode_batch(list(sources), request))
-        check_fits(found, request)
-        return [(frame, found.spec) for frame in found.frames]
+        job = Decoding(request)
+        portions = portions_of(CodestreamBatch(sources, first), job)
+        threads = len(sources) > job.batch_frames
+        parts = job.run(portions, lambda part: (part, part), partial(_fitting, request), threads=threads)
+        return [frame for part in parts for frame in part]
 
     # A file's position is pydicom's own, who reads one frame at a time from it: no frame can be looked at ahead.
     num_frames = 1 if runner.is_binary else runner.number_of_frames
     return FrameWindow(num_frames, window_frames(frame_bytes), _codestreams_ahead(runner), code)
+
+
+def _fitting(
+    request: DecodeRequest, found: FrameBatch, _choice: Choice, part: CodestreamBatch
+) -> list[tuple[Any, FrameSpec]]:
+    check_fits(found, replace(request, num_frames=len(part), first_frame=part.first_frame))
+    return [(frame, found.spec) for frame in found.frames]
 
 
 def _codestreams_ahead(runner: Any) -> Callable[[int, int], list[bytes]]:
