@@ -61,7 +61,7 @@ bench-codecs: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks
 
 kernel-report: $(VENV)/.installed-test
-	$(BIN)/python -m benchmarks.kernel_report
+	$(BIN)/python -m benchmarks.kernel_report --json benchmarks/results/kernels.json
 
 # The first hour on a GPU; CUDA=12 for drivers of that version, GPU_DAY for other options, such as --resume.
 CUDA ?= 13
