@@ -11,6 +11,9 @@ Decoding
     writers let them. `interleave_planes`, some pixels of one frame an index, makes samples of the planes. Where
     there are many small frames, `decode_lane` does both, and an index is a share of the frames.
 
+GPUs take blocks of threads for all but headers: `gpucodec_kernels.rle_rows`, `gpucodec_kernels.rle_segments` and
+`gpucodec_kernels.rle_samples`, which write the same bytes.
+
 Arrays
     source           bytes of all frames, in the caller's layout, described by strides
     slots            ``(frames, segments, rows, slot_size)`` flat
