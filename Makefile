@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test lint test-cpu test-simulator test-images bounds fuzz bench bench-codecs kernel-report gpu-day clean
+.PHONY: demo test lint test-cpu test-simulator ptx test-images bounds fuzz bench bench-codecs kernel-report gpu-day clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -38,6 +38,10 @@ test: lint test-simulator test-cpu
 # The images' install lines in fresh virtual environments: downloads hundreds of megabytes.
 test-images: $(VENV)/.installed-test
 	$(PYTEST) tests/docker tests/docker/install_lines.py
+
+# Whole codecs on compiled PTX, every one with all orders of threads; the tests take one order each.
+ptx: $(VENV)/.installed-test
+	GPUCODEC_PTX_ORDERS=all $(PYTEST) tests/ptx
 
 bounds: $(VENV)/.installed-test
 	NUMBA_BOUNDSCHECK=1 $(PYTEST) -m "not compile"
