@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import gpu_day_codecs, gpu_day_faults, gpu_day_kernels, gpu_day_profile
+from benchmarks import gpu_day_codecs, gpu_day_faults, gpu_day_profile
 from benchmarks.gpu_day_result import Day, Result
 from tests.benchmarks.test_gpu_day import small_job
 from tests.device.conftest import new_machine
@@ -16,8 +16,7 @@ __all__ = ["new_machine"]
 @pytest.fixture
 def day(new_machine: Callable[..., object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Day:
     new_machine(2)
-    for module in (gpu_day_codecs, gpu_day_kernels):
-        monkeypatch.setattr(module, "jobs", lambda _: iter([small_job()]))
+    monkeypatch.setattr(gpu_day_codecs, "jobs", lambda _: iter([small_job()]))
     monkeypatch.setattr(gpu_day_profile, "_jobs", lambda _: iter([small_job()]))
     return Day("cuda", tmp_path, quick=True)
 
@@ -25,7 +24,6 @@ def day(new_machine: Callable[..., object], tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize(
     "step",
     [
-        gpu_day_kernels.kernels_step,
         gpu_day_codecs.codecs_step,
         gpu_day_codecs.arrays_step,
         gpu_day_faults.memory_step,
