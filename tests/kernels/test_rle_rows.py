@@ -12,7 +12,7 @@ from pydicom.data import get_testdata_file
 from gpucodec.backends import Executor, executor
 from tests.kernels.blocks import SCHEDULES, BlockExecutor
 
-EXAMPLES = settings(deadline=None, max_examples=8)
+EXAMPLES = settings(deadline=None, max_examples=5)
 LIMITS = [1, 1, 1, 2, 2, 3, 4, 5, 31, 32, 33, 126, 127, 128, 129, 130, 255, 256, 257, 385]
 
 
@@ -49,7 +49,7 @@ def row_of_parts(parts: list[tuple[str, int]], random: np.random.Generator) -> n
 
 
 PARTS = st.lists(
-    st.tuples(st.sampled_from(["run", "run", "pairs", "noise"]), st.sampled_from(LIMITS)), min_size=1, max_size=12
+    st.tuples(st.sampled_from(["run", "run", "pairs", "noise"]), st.sampled_from(LIMITS)), min_size=1, max_size=8
 )
 
 
@@ -65,7 +65,7 @@ def test_rows_of_awkward_parts_are_encoded_alike(rows: list, schedule: str, seed
 
 
 @pytest.mark.parametrize("alphabet", [1, 2, 3, 256])
-@pytest.mark.parametrize("columns", [1, 2, 3, 31, 32, 33, 512, 513, 1025])
+@pytest.mark.parametrize("columns", [1, 3, 32, 33, 513])
 def test_rows_of_every_width_are_encoded_alike(columns: int, alphabet: int) -> None:
     plane = np.random.default_rng(columns).integers(0, alphabet, (2, columns), np.uint8)
     check_plane(plane, SCHEDULES[columns % 3])
