@@ -37,7 +37,7 @@ test: lint test-simulator test-cpu
 
 # The images' install lines in fresh virtual environments: downloads hundreds of megabytes.
 test-images: $(VENV)/.installed-test
-	$(PYTEST) tests/docker tests/docker/install_lines.py
+	$(PYTEST) -o faulthandler_timeout=0 tests/docker tests/docker/install_lines.py
 
 # Whole codecs on compiled PTX, every one with all orders of threads; the tests take one order each.
 ptx: $(VENV)/.installed-test

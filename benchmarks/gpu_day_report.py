@@ -59,7 +59,7 @@ def _report(day: Day, results: Mapping[str, Result]) -> Iterator[str]:
 
 def _profile(result: Result) -> Iterator[str]:
     copy = result.data.get("copy_gigabytes_per_second")
-    yield f"\nA copy in the GPU's memory moves {_figure(copy, 'GB/s')}.\n"
+    yield f"\nA copy from the GPU's memory to its memory: {_figure(copy, 'GB/s')}.\n"
     yield "| frames | kernel | launches | microseconds | GB/s | of a copy's |"
     yield "|---|---|---|---|---|---|"
     for row in result.data.get("kernels", []):
