@@ -34,7 +34,7 @@ from benchmarks.kernel_occupancy import ARCHITECTURES, LIMITS, resident_warps
 __all__ = ["ARCHITECTURES", "KernelReport", "Moved", "all_kernels", "assemble", "gpu_kernels", "main", "reason_of"]
 
 MOST_MOVED = 1.25  # times the least
-_PROBE = -1  # in the place of a workload's number
+_OTHERS = -1  # in the place of a workload's number
 _REASON = re.compile(r"^Moves more than the least: (.*?)(?:\n\s*\n|\Z)", re.DOTALL | re.MULTILINE)
 
 Capability = tuple[int, int]
@@ -124,12 +124,12 @@ def _executor() -> Any:
 
 
 def _count(number: int) -> list[tuple[str, int, int, dict[str, Moved]]]:
-    """Run a workload, or the probe; return each run's name, samples and least bytes, and what each kernel moved."""
-    from benchmarks.kernel_workloads import WORKLOADS, run_probe, run_workload
+    """Run a workload, or what none launches; return runs: name, samples, least bytes, and what each kernel moved."""
+    from benchmarks.kernel_workloads import WORKLOADS, run_others, run_workload
 
     found = []
     where = _executor()
-    for run in [run_probe(where)] if number == _PROBE else run_workload(WORKLOADS[number], where):
+    for run in run_others(where) if number == _OTHERS else run_workload(WORKLOADS[number], where):
         kernels: dict[str, Moved] = {}
         for launch in run.launches:
             moved = Moved(1, 0, launch.asked, launch.moved, launch.least)
@@ -256,7 +256,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for number, workload in enumerate(WORKLOADS)
         if any(part in workload.name for part in given.workload or [""])
     ]
-    workloads += [] if given.workload else [_PROBE]
+    workloads += [] if given.workload else [_OTHERS]
     reports, runs = measure(kernels, capabilities, workloads, given.jobs)
     print_tables(reports, runs)
     if given.json:
