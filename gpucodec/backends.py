@@ -188,6 +188,18 @@ class _CudaExecutor(Executor):
             self._held = [(event, objects), *(pair for pair in before if not pair[0].done)]
         return event
 
+    def _let_go(self) -> None:
+        """Wait for all that is held and hold it no longer, so that whoever tries again finds the memory free."""
+        import cupy
+
+        with self._lock:
+            before, self._held = self._held, []
+        for event, _ in before:
+            try:
+                event.synchronize()
+            except cupy.cuda.runtime.CUDARuntimeError:
+                return  # the device failed: whoever waits for it is told
+
     @_naming_device
     def wait(self, event_or_stream: Any) -> None:
         """Wait for a CuPy event or stream."""
@@ -294,6 +306,7 @@ class _CudaExecutor(Executor):
             return KernelCompilationError(str(error))
         number = "" if self._number is None else f" {self._number}"
         if isinstance(error, cupy.cuda.memory.OutOfMemoryError):
+            self._let_go()
             return DeviceMemoryError(f"GPU{number} has not the memory: {error}")
         of_driver = (cupy.cuda.runtime.CUDARuntimeError, cupy.cuda.driver.CUDADriverError)
         if not isinstance(error, of_driver) and type(error).__name__ != "CudaAPIError":  # the last one is Numba's

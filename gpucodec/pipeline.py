@@ -16,6 +16,7 @@ threads of its own, one a stage. The rules:
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -346,7 +347,8 @@ class _Flow(Generic[Item, Result]):
         else:
             self._pass_on(lane, stage, batch, value)
             return
-        # Only here the error is gone, and with its frames whatever they held on the device.
+        # Only here the error is gone, and with its frames whatever they held on the device; some hold themselves.
+        gc.collect(1)  # they are young
         self._try_again(lane, batch, parts)
 
     def _pass_on(self, lane: _Lane, stage: int, batch: _Batch, value: Any) -> None:

@@ -496,7 +496,8 @@ def test_what_failed_for_memory_holds_none_while_it_is_tried_again() -> None:
     def compute(worker: Bench, loaded: Any) -> Any:
         if len(loaded[0]) > 1:
             mine = loaded  # noqa: F841 - held by the frame of the exception
-            raise DeviceMemoryError("no room to compute")
+            error = DeviceMemoryError("no room to compute")
+            raise error  # whose frame holds it
         return loaded
 
     stages = (memory.load, compute, memory.store)
