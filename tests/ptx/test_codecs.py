@@ -26,6 +26,7 @@ HTJ2K_LOSSLESS, HTJ2K = "1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.203"
 
 CASES = {
     "rle-16": (RLE, (2, 20, 33), 12, {}),
+    "rle-many-rows": (RLE, (1, 520, 3), 12, {}),
     "rle-rgb": (RLE, (1, 9, 14, 3), 8, {}),
     "jpegls-8": (JPEG_LS, (1, 13, 21), 8, {}),
     "jpegls-16": (JPEG_LS, (1, 13, 21), 12, {}),
@@ -37,11 +38,17 @@ CASES = {
     "j2k-32": (JPEG_2000_LOSSLESS, (1, 12, 17), 20, {}),
     "j2k-ratios": (JPEG_2000, (1, 36, 33), 8, {"j2k_cr": [4, 2]}),
     "j2k-psnr": (JPEG_2000, (1, 34, 33), 12, {"j2k_psnr": [40]}),
+    "j2k-psnr-8": (JPEG_2000, (1, 34, 33), 8, {"j2k_psnr": [45]}),
+    "j2k-psnr-32": (JPEG_2000, (1, 34, 33), 20, {"j2k_psnr": [60]}),
     "j2k-ict": (JPEG_2000, (1, 19, 23, 3), 8, {"j2k_cr": [3], "photometric_interpretation": "YBR_ICT"}),
     "htj2k-lossless": (HTJ2K_LOSSLESS, (1, 35, 37), -12, {}),
     "htj2k-rct": (HTJ2K_LOSSLESS, (1, 19, 23, 3), 8, {"photometric_interpretation": "YBR_RCT"}),
     "htj2k-ratio": (HTJ2K, (1, 36, 33), 8, {"j2k_cr": [4]}),
 }
+# Frames of one row are not decomposed: their samples are transformed and stored by kernels of their own.
+for bits in (8, 12, 20):
+    CASES[f"j2k-row-{bits}"] = (JPEG_2000_LOSSLESS, (1, 1, 40), bits, {})
+    CASES[f"j2k-lossy-row-{bits}"] = (JPEG_2000, (1, 1, 300), bits, {"j2k_psnr": [40]})
 # One order each is what a test run has time for; GPUCODEC_PTX_ORDERS=all asks for every one.
 EVERY_ORDER = os.environ.get("GPUCODEC_PTX_ORDERS") == "all"
 RUNS = [
