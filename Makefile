@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test lint test-cpu test-simulator ptx test-images bounds fuzz bench bench-codecs kernel-report gpu-day clean
+.PHONY: demo test lint test-cpu test-simulator test-compile ptx test-images bounds fuzz bench bench-codecs kernel-report gpu-day clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -31,9 +31,13 @@ test-simulator: $(VENV)/.installed-test
 	NUMBA_ENABLE_CUDASIM=1 $(PYTEST) -m kernel tests/kernels tests/codecs
 
 test-cpu: $(VENV)/.installed-test
-	$(PYTEST)
+	$(PYTEST) -m "not compile"
 
-test: lint test-simulator test-cpu
+# Compilers, and the machine that executes what they made, have one thread each: a process for every processor.
+test-compile: $(VENV)/.installed-test
+	$(PYTEST) -n auto -m compile
+
+test: lint test-simulator test-compile test-cpu
 
 # The images' install lines in fresh virtual environments: downloads hundreds of megabytes.
 test-images: $(VENV)/.installed-test
@@ -41,7 +45,7 @@ test-images: $(VENV)/.installed-test
 
 # Whole codecs on compiled PTX, every one with all orders of threads; the tests take one order each.
 ptx: $(VENV)/.installed-test
-	GPUCODEC_PTX_ORDERS=all $(PYTEST) tests/ptx
+	GPUCODEC_PTX_ORDERS=all $(PYTEST) -n auto tests/ptx
 
 bounds: $(VENV)/.installed-test
 	NUMBA_BOUNDSCHECK=1 $(PYTEST) -m "not compile"

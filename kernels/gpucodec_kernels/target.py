@@ -15,7 +15,7 @@ import ctypes
 import itertools
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
@@ -383,7 +383,7 @@ def get_num_threads() -> int:
     return _threads.number
 
 
-def _run_on_threads(loop: Any, count: int, arguments: Sequence[Any]) -> None:
+def _run_on_threads(loop: Any, count: int, arguments: list[Any]) -> None:
     workers = min(_threads.number, count)
     if workers == 1:
         loop(0, count, *arguments)
@@ -407,6 +407,7 @@ def _run_on_threads(loop: Any, count: int, arguments: Sequence[Any]) -> None:
             # One that has not started finds no range left; waiting for it could wait for somebody else's launch.
             if not other.cancel():
                 other.result()
+        arguments.clear()  # it may stay in the queue for a while, and must not hold the arrays meanwhile
 
 
 # -- specialising a function for a target

@@ -38,6 +38,6 @@ def test_one_file_that_fails_is_not_hidden(
         raise gpucodec.errors.CodestreamError("no")
 
     monkeypatch.setattr(demo, "TARGETS", {"rle": ("rle", {})})
-    monkeypatch.setattr(job, "encode_batch", refuse)
+    monkeypatch.setattr(job.FrameFlow, "encoded", refuse)
     assert demo.main(tmp_path) == 1
     assert "0 of 5 verified" in capsys.readouterr().out

@@ -123,7 +123,7 @@ def test_the_json_report_has_everything(run: _Run, copy_real: _Copy, tmp_path: P
     assert set(done) == set(failed) == {
         "source", "destination", "status", "frames", "from_uid", "from_name", "to_uid", "to_name", "raw_bytes",
         "bytes_in", "bytes_out", "ratio", "megabytes_per_second", "seconds", "backend", "codec", "rejected", "verified",
-        "max_abs_error", "psnr", "error", "error_type",
+        "max_abs_error", "psnr", "error", "error_type", "elapsed", "device_failures",
     }  # fmt: skip
     assert (done["status"], done["verified"], done["frames"], done["raw_bytes"]) == ("done", True, 1, 32768)
     assert (done["backend"], done["codec"]) == ("cpu", "jpeg2000")
