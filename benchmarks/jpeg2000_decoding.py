@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 from gpucodec_kernels.target import set_num_threads
-from openjpeg.utils import decode_pixel_data, encode_pixel_data
+from openjpeg.utils import decode_pixel_data
 
 import gpucodec
 from benchmarks.measure import interleaved
+from benchmarks.openjpeg_peer import encoded
 from benchmarks.workloads import WORKLOADS, single_frames
 from gpucodec.codecs.jpeg2000 import encode_frames
 from gpucodec.codestream.j2k_parameters import CodingParameters
@@ -48,7 +49,8 @@ def _measure(
     lossless = uid == _LOSSLESS
     if spec.samples_per_pixel == 3:
         spec = spec.replace(photometric_interpretation="YBR_RCT" if lossless else "YBR_ICT")
-    codestreams = [_encoded_by_peer(frame, spec, () if lossless else (_RATIO,)) for frame in frames]
+    rates = {} if lossless else {"compression_ratios": [_RATIO]}
+    codestreams = [encoded(frame, spec, **rates) for frame in frames]
     decode = partial(gpucodec.decode_frames, codestreams, uid, spec=spec)
 
     def decode_peer() -> list[bytearray]:
@@ -67,20 +69,6 @@ def _measure(
         "ratio": times[_PEER]["median"] / times["gpucodec"]["median"],
         "bytes": {_PEER: sum(map(len, codestreams))},
     }
-
-
-def _encoded_by_peer(frame: np.ndarray[Any, Any], spec: FrameSpec, ratios: tuple[float, ...]) -> bytes:
-    codestream: bytes = encode_pixel_data(
-        np.ascontiguousarray(frame).tobytes(),
-        rows=spec.rows,
-        columns=spec.columns,
-        samples_per_pixel=spec.samples_per_pixel,
-        bits_stored=spec.bits_stored,
-        pixel_representation=spec.pixel_representation,
-        photometric_interpretation=spec.photometric_interpretation,
-        **({"compression_ratios": list(ratios)} if ratios else {}),
-    )
-    return codestream
 
 
 def _check(name: str, ours: np.ndarray[Any, Any], theirs: np.ndarray[Any, Any], tolerance: int) -> None:

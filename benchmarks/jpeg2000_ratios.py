@@ -8,15 +8,14 @@ it has one at all.
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from openjpeg.utils import decode_pixel_data, encode_pixel_data
 
+from benchmarks.openjpeg_peer import decoded, encoded, psnr
 from gpucodec.codecs.jpeg2000 import encode_frames, parameters_for
 from gpucodec.codecs.options import EncodeOptions
 from gpucodec.comparison.environment import environment
@@ -63,24 +62,11 @@ def _ways(name: str, frame: Frame) -> Iterator[tuple[str, Frame, FrameSpec]]:
 
 
 def _openjpeg(frame: Frame, spec: FrameSpec, ratio: float) -> bytes:
-    return bytes(
-        encode_pixel_data(
-            np.ascontiguousarray(frame).tobytes(),
-            rows=spec.rows,
-            columns=spec.columns,
-            samples_per_pixel=spec.samples_per_pixel,
-            bits_stored=spec.bits_stored,
-            pixel_representation=spec.pixel_representation,
-            photometric_interpretation=spec.photometric_interpretation,
-            signal_noise_ratios=[ratio],
-        )
-    )
+    return encoded(frame, spec, signal_noise_ratios=[ratio])
 
 
 def _reached(codestream: bytes, frame: Frame, spec: FrameSpec) -> float:
-    decoded = np.frombuffer(decode_pixel_data(codestream, version=2), spec.dtype).reshape(spec.shape)
-    error = float(np.mean((decoded.astype(float) - frame.astype(float)) ** 2))
-    return 10 * math.log10(((1 << spec.bits_stored) - 1) ** 2 / error) if error else math.inf
+    return psnr(frame, decoded(codestream, spec), spec.bits_stored)
 
 
 def _length_of(frame: Frame, spec: FrameSpec, ratio: float) -> int | None:
